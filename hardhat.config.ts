@@ -1,0 +1,47 @@
+import { fileURLToPath } from "node:url";
+
+import hardhatToolboxMochaEthers from "@nomicfoundation/hardhat-toolbox-mocha-ethers";
+import { configVariable, defineConfig } from "hardhat/config";
+
+// The compiler is the one in node_modules: nothing is downloaded, and its version is locked with the rest.
+const solcPath = fileURLToPath(import.meta.resolve("solc/soljson.js"));
+
+export default defineConfig({
+  plugins: [hardhatToolboxMochaEthers],
+  paths: { tests: { mocha: "test" } },
+  solidity: {
+    compilers: [
+      {
+        version: "0.8.37",
+        path: solcPath,
+        settings: {
+          evmVersion: "osaka",
+          viaIR: true,
+          optimizer: { enabled: true, runs: 10_000 },
+          metadata: { bytecodeHash: "none" },
+        },
+      },
+    ],
+  },
+  networks: {
+    // In-process chain of the tests and of `hardhat node`, at the newest hardfork.
+    default: { type: "edr-simulated", hardfork: "osaka", initialDate: "2026-06-20T00:00:00Z" },
+    node: { type: "edr-simulated", hardfork: "osaka", initialDate: "2026-06-20T00:00:00Z" },
+    local: { type: "http", url: "http://127.0.0.1:8545" },
+    sepolia: {
+      type: "http",
+      url: configVariable("SEPOLIA_RPC_URL"),
+      accounts: [configVariable("SEPOLIA_PRIVATE_KEY")],
+    },
+  },
+  test: {
+    solidity: {
+      // Fixed, so that a failure and every gas figure can be had again.
+      isolate: true,
+      fuzz: { seed: "0x9f10", runs: 256 },
+      invariant: { runs: 32, depth: 64 },
+    },
+    mocha: { timeout: 120_000 },
+  },
+  typechain: { outDir: "types" },
+});
