@@ -12,12 +12,12 @@ export default defineConfig({
   solidity: {
     compilers: [
       {
-        version: "0.8.37",
+        version: "0.8.34",
         path: solcPath,
         settings: {
           evmVersion: "osaka",
           viaIR: true,
-          optimizer: { enabled: true, runs: 10_000 },
+          optimizer: { enabled: true, runs: 200 },
           metadata: { bytecodeHash: "none" },
         },
       },
@@ -38,7 +38,7 @@ export default defineConfig({
     solidity: {
       // Fixed, so that a failure and every gas figure can be had again.
       isolate: true,
-      fuzz: { seed: "0x9f10", runs: 256 },
+      fuzz: { seed: "0x9f10", runs: 200 },
       invariant: { runs: 32, depth: 64 },
     },
     mocha: { timeout: 120_000 },

@@ -1,0 +1,123 @@
+import type { ChainFault, Blockstamp, StampedReading } from "../metering/reading.ts";
+
+/**
+ * A flow statement a meter signed: what it delivered in an epoch, as the payload that `signature` is over.
+ */
+export interface StoredStatement {
+  /** Checksummed address of the meter. */
+  readonly meter: string;
+  /** Number of the settlement period. */
+  readonly epoch: number;
+  /** Checksummed address of the ARIA contract the statement is for. */
+  readonly aria: string;
+  /** The statement as JSON text, byte for byte as saved. */
+  readonly payload: string;
+  /** 0x and lower-case hex. */
+  readonly signature: string;
+}
+
+/** What the Aggregator committed to for a request: the root on chain, and what it takes to open it. */
+export interface StoredCommitment {
+  /** Checksummed address of the ARIA contract. */
+  readonly aria: string;
+  /** The request's number in that contract, a uint256. */
+  readonly requestId: bigint;
+  /** Root of the tree of flows, 32 bytes as 0x-hex. */
+  readonly flowRoot: string;
+  /** The tree as JSON text, byte for byte as saved. */
+  readonly json: string;
+}
+
+/** The last block of a chain an agent has dealt with. */
+export interface Cursor extends Blockstamp {
+  readonly chainId: bigint;
+}
+
+/**
+ * What an agent must not lose. Whatever resolves has reached the disk; whatever rejects has changed nothing.
+ *
+ * Every method rejects with a `FieldError` for an address without checksum or malformed hex, and with the
+ * database's own error when the disk fails.
+ */
+export interface ReadingStore {
+  /**
+   * Appends to the chains of one or more meters, all or nothing, oldest first. Readings are never changed or
+   * deleted.
+   * @throws {BrokenChainError} when one does not follow its meter's last stored one: a gap, fork or repeat.
+   */
+  appendReadings(readings: readonly StampedReading[]): Promise<void>;
+  lastReading(meter: string): Promise<StampedReading | undefined>;
+  /** The last reading whose block is older than `timestamp` (Unix seconds), such as an epoch's start. */
+  lastReadingBefore(meter: string, timestamp: number): Promise<StampedReading | undefined>;
+  /**
+   * Readings whose block's timestamp is in [from, to), oldest first. All are held in memory: ask by the
+   * epoch.
+   */
+  readingsBetween(meter: string, fromTimestamp: number, toTimestamp: number): Promise<StampedReading[]>;
+
+  /**
+   * Saves a statement; to be awaited before the statement leaves the agent. The same one again is welcome.
+   * @throws {ConflictError} for another one of that meter, epoch and contract: a meter must never sign two.
+   */
+  saveStatement(statement: StoredStatement): Promise<void>;
+  statementOf(meter: string, epoch: number, aria: string): Promise<StoredStatement | undefined>;
+
+  /**
+   * Saves a commitment; to be awaited before its transaction is sent. The same one again is welcome.
+   * @throws {ConflictError} for another one of that contract and request: only one root can be on chain.
+   */
+  saveCommitment(commitment: StoredCommitment): Promise<void>;
+  commitmentOf(aria: string, requestId: bigint): Promise<StoredCommitment | undefined>;
+
+  cursor(chainId: bigint): Promise<Cursor | undefined>;
+  /** Moves the cursor, back too: a reorganisation may ask for it. */
+  setCursor(cursor: Cursor): Promise<void>;
+
+  /** Releases the store for another process. It cannot be used after. */
+  close(): Promise<void>;
+}
+
+/** Base of what a store refuses. */
+export abstract class StoreError extends Error {
+  readonly expected: string;
+  readonly received: string;
+
+  constructor(subject: string, expected: string, received: string, options?: ErrorOptions) {
+    super(`${subject}: expected ${expected}, received ${received}`, options);
+    this.expected = expected;
+    this.received = received;
+  }
+}
+
+/** A reading does not continue its meter's stored chain. */
+export class BrokenChainError extends StoreError {
+  override readonly name = "BrokenChainError";
+  readonly meter: string;
+  readonly fault: ChainFault;
+
+  constructor(meter: string, fault: ChainFault) {
+    super(`${fault.fault} at reading ${fault.sequence} of meter ${meter}`, fault.expected, fault.received);
+    this.meter = meter;
+    this.fault = fault;
+  }
+}
+
+/** Something that is said once and for all has been said differently before. */
+export class ConflictError extends StoreError {
+  override readonly name = "ConflictError";
+}
+
+/** The file is not a store of this project, or a damaged one. It was left as it is. */
+export class StoreFileError extends StoreError {
+  override readonly name = "StoreFileError";
+}
+
+/** The store was written by another version of the schema, a newer one most likely. It was left as it is. */
+export class StoreVersionError extends StoreError {
+  override readonly name = "StoreVersionError";
+}
+
+/** Another process, or another part of this one, has the store open. */
+export class StoreLockedError extends StoreError {
+  override readonly name = "StoreLockedError";
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.34;
+
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+
+import {IDisputes} from "../interfaces/IDisputes.sol";
+import {IVault} from "../interfaces/IVault.sol";
+import {Blockstamps} from "../libraries/Blockstamps.sol";
+import {FlowRows} from "../libraries/FlowRows.sol";
+import {FlowTree} from "../libraries/FlowTree.sol";
+import {Settlement} from "../libraries/Settlement.sol";
+import {Statements} from "../libraries/Statements.sol";
+import {ENERGY_BYTES, LANES_PER_WORD} from "../types/EnergyLanes.sol";
+import {PostingsLibrary} from "../types/Postings.sol";
+import {State} from "./State.sol";
+import {Terms} from "./Terms.sol";
+
+/// @title Disputes: what a DER can claim, and how a claim ends.
+/// @dev The second half of ARIA, in a contract of its own because one contract may not exceed 24,576 bytes of code
+/// (EIP-170). ARIA creates it with its own parameters and runs it by delegatecall: the storage, the balance and the
+/// address it works on, and signs for, are ARIA's. Called directly it finds no requests and no roles, and refuses.
+///
+/// A claim is paid from its request's escrow, which holds at least the price of all that was requested and not
+/// credited until the dispute window is over and no dispute is open. So a dispute can never fail for want of funds, and
+/// nothing is paid twice: credited and awarded energy together never exceed what was requested.
+contract Disputes is State, EIP712, IDisputes {
+    /// @dev What a SettledRow proves of one DER and one epoch.
+    struct Proven {
+        uint256 requestedWh;
+        uint256 shortfallWh;
+        uint256 penaltyTaken;
+        uint256 penalisedWh;
+        uint32 price;
+    }
+
+    /// @dev What the end of a dispute comes to, in units.
+    struct Outcome {
+        uint256 paid;
+        uint256 refunded;
+        uint256 fine;
+    }
+
+    constructor(IVault vault_, Accounts memory accounts, Criteria memory criteria_, Rules memory rules_)
+        Terms(vault_, accounts, criteria_, rules_)
+        EIP712("Proof of Flow", "1")
+    {}
+
+    // --------------------------------------------------------------------------------------------------------- Claim
+
+    /// @inheritdoc IDisputes
+    function raiseDisputeEvent(FlowStatement calldata statement, bytes calldata signature, SettledRow calldata row)
+        external
+        returns (uint256 disputeId)
+    {
+        if (msg.sender != statement.der) revert NotTheDER(statement.der, msg.sender);
+        uint32 account = vault().accountOf(msg.sender);
+        disputeId = _disputeId(account, statement.epoch);
+        if (_disputes[disputeId].status != DisputeStatus.None) revert AlreadyDisputed(disputeId);
+        _requireDisputable(row.requestId);
+        Proven memory proven = _prove(row, account, statement.epoch);
+        _requireMeter(account, statement, signature);
+        bool checked = _checkBlockstamps(statement);
+        uint256 claimWh = _claim(statement.energyWh, proven);
+
+        ++_requests[row.requestId].openDisputes;
+        _disputes[disputeId] = Dispute({
+            status: DisputeStatus.Open,
+            requestId: row.requestId,
+            price: proven.price,
+            requestedWh: uint32(proven.requestedWh),
+            shortfallWh: uint32(proven.shortfallWh),
+            claimWh: uint32(claimWh),
+            raisedAt: uint40(block.timestamp),
+            penaltyTaken: uint64(proven.penaltyTaken),
+            penalisedWh: uint64(proven.penalisedWh)
+        });
+        emit DisputeRaised(disputeId, account, row.requestId, uint32(claimWh), statement, signature, checked);
+        _move(account, ESCROW_ACCOUNT, DISPUTE_BOND);
+    }
+
+    // ------------------------------------------------------------------------------------------------------- Outcome
+
+    /// @inheritdoc IDisputes
+    function resolveDispute(uint256 disputeId, uint32 awardedWh, Fault fault, bytes32 evidenceHash)
+        external
+        onlyRole(OPERATOR_ROLE)
+    {
+        Dispute storage dispute = _openDispute(disputeId);
+        uint256 deadline = dispute.raisedAt + RULING_WINDOW_SECONDS;
+        if (block.timestamp > deadline) revert RulingWindowOver(deadline, block.timestamp);
+        if (evidenceHash == 0) revert EvidenceMissing();
+        if (awardedWh > dispute.claimWh) revert AwardExceedsClaim(dispute.claimWh, awardedWh);
+        if (fault == Fault.DER && awardedWh != 0) revert AwardToTheFaulty(awardedWh);
+
+        Outcome memory outcome = _award(dispute, awardedWh);
+        if (fault == Fault.Aggregator) outcome.fine = _fineStanding();
+        dispute.status = DisputeStatus.Ruled;
+        emit DisputeResolved(
+            disputeId,
+            _accountIn(disputeId),
+            awardedWh,
+            fault,
+            evidenceHash,
+            uint64(outcome.paid),
+            uint64(outcome.refunded),
+            uint64(outcome.fine)
+        );
+        _payOut(_accountIn(disputeId), outcome, fault == Fault.DER);
+    }
+
+    /// @inheritdoc IDisputes
+    function settleByDefault(uint256 disputeId) external {
+        Dispute storage dispute = _openDispute(disputeId);
+        uint256 deadline = dispute.raisedAt + RULING_WINDOW_SECONDS;
+        if (block.timestamp <= deadline) revert RulingWindowNotOver(deadline + 1, block.timestamp);
+
+        Outcome memory outcome = _award(dispute, dispute.claimWh);
+        dispute.status = DisputeStatus.Defaulted;
+        emit DisputeDefaulted(
+            disputeId, _accountIn(disputeId), uint64(outcome.paid), uint64(outcome.refunded)
+        );
+        _payOut(_accountIn(disputeId), outcome, false);
+    }
+
+    /// @inheritdoc IDisputes
+    function proveContradiction(SettledRow calldata row, FlowLeaf calldata leaf, bytes32[] calldata proof) external {
+        RequestStatus status = _requests[row.requestId].status;
+        if (status != RequestStatus.Swept && status != RequestStatus.Released) {
+            revert WrongRequestStatus(row.requestId, RequestStatus.Swept, status);
+        }
+        uint256 disputeId = _disputeId(leaf.account, leaf.epoch);
+        if (_contradicted[disputeId]) revert ContradictionAlreadyProven(disputeId);
+        Proven memory proven = _prove(row, leaf.account, leaf.epoch);
+        if (!MerkleProof.verifyCalldata(proof, row.flowRoot, Statements.leafHash(leaf))) revert NotCommitted(row.flowRoot);
+        uint256 sweptWh = proven.requestedWh - proven.shortfallWh;
+        uint256 committedWh = leaf.energyWh < proven.requestedWh ? leaf.energyWh : proven.requestedWh;
+        if (committedWh == sweptWh) revert NoContradiction(sweptWh);
+
+        _contradicted[disputeId] = true;
+        uint256 fine = _fineStanding();
+        emit ContradictionProven(disputeId, leaf.account, sweptWh, leaf.energyWh, uint64(fine));
+        _move(AGGREGATOR_ACCOUNT, committedWh > sweptWh ? leaf.account : OPERATOR_ACCOUNT, fine);
+    }
+
+    // ----------------------------------------------------------------------------------------------- Checks of a claim
+
+    function _disputeId(uint32 account, uint32 epoch) private pure returns (uint256) {
+        return (uint256(account) << 32) | epoch;
+    }
+
+    function _accountIn(uint256 disputeId) private pure returns (uint32) {
+        return uint32(disputeId >> 32);
+    }
+
+    function _openDispute(uint256 disputeId) private view returns (Dispute storage dispute) {
+        dispute = _disputes[disputeId];
+        if (dispute.status != DisputeStatus.Open) {
+            revert WrongDisputeStatus(disputeId, DisputeStatus.Open, dispute.status);
+        }
+    }
+
+    function _requireDisputable(uint32 requestId) private view {
+        FlowRequest storage request = _requests[requestId];
+        if (request.status != RequestStatus.Requested && request.status != RequestStatus.Swept) {
+            revert WrongRequestStatus(requestId, RequestStatus.Swept, request.status);
+        }
+        (uint256 opens, uint256 closes) = _disputeWindow(request);
+        if (block.timestamp < opens) revert DisputeWindowNotOpen(opens, block.timestamp);
+        if (block.timestamp > closes) revert DisputeWindowOver(closes, block.timestamp);
+    }
+
+    function _requireMeter(uint32 account, FlowStatement calldata statement, bytes calldata signature) private view {
+        address meter = _meterOf(account, statement.epoch);
+        address signer = ECDSA.recoverCalldata(_hashTypedDataV4(Statements.structHash(statement)), signature);
+        if (signer != meter) revert WrongMeter(meter, signer);
+    }
+
+    /// @return known whether the chain knows both blocks; a hash that is not its own reverts.
+    function _checkBlockstamps(FlowStatement calldata statement) private view returns (bool known) {
+        (uint64 first, uint64 last) = (statement.firstBlock, statement.lastBlock);
+        if (first > last || last >= block.number) revert BlockstampsOutOfOrder(first, last, block.number);
+        bool firstKnown = Blockstamps.check(first, statement.firstBlockHash);
+        bool lastKnown = Blockstamps.check(last, statement.lastBlockHash);
+        return firstKnown && lastKnown;
+    }
+
+    /// @dev What is claimed beyond the credit, in Wh: never more than was requested.
+    function _claim(uint256 energyWh, Proven memory proven) private view returns (uint256 claimWh) {
+        uint256 entitledWh = energyWh < proven.requestedWh ? energyWh : proven.requestedWh;
+        uint256 creditedWh = proven.requestedWh - proven.shortfallWh;
+        claimWh = entitledWh > creditedWh ? entitledWh - creditedWh : 0;
+        uint256 tolerated = Settlement.tolerance(entitledWh, METER_TOLERANCE_BPS, TOLERANCE_FLOOR_WH);
+        if (claimWh <= tolerated) revert ClaimWithinTolerance(tolerated + 1, claimWh);
+    }
+
+    // ------------------------------------------------------------------------------------------------- Proof of a row
+
+    /// @dev Checks a row against what its request stores, and reads from it what concerns this account and epoch.
+    function _prove(SettledRow calldata row, uint32 account, uint32 epoch) private view returns (Proven memory proven) {
+        FlowRequest storage request = _requests[row.requestId];
+        uint256 firstEpoch = request.firstEpoch;
+        uint256 count = request.count;
+        if (epoch < firstEpoch || epoch >= firstEpoch + count) {
+            revert EpochNotRequested(epoch, firstEpoch, firstEpoch + count);
+        }
+        bool swept = request.status != RequestStatus.Requested;
+        _requireSettled(row, request.commitment, count, swept);
+
+        uint128 terms = FlowRows.terms(row.requests, row.rowInLeaf, count);
+        if (FlowRows.accountOf(terms) != account) revert RowOfAnother(account, FlowRows.accountOf(terms));
+        proven.price = FlowRows.priceOf(terms);
+        (uint256 word, uint256 lane) = ((epoch - firstEpoch) / LANES_PER_WORD, (epoch - firstEpoch) % LANES_PER_WORD);
+        proven.requestedWh = FlowRows.requested(row.requests, row.rowInLeaf, word, count).lane(lane);
+        if (!swept) {
+            proven.shortfallWh = proven.requestedWh; // as if zero had been reported; no penalty was taken
+            return proven;
+        }
+        proven.shortfallWh = FlowRows.missing(row.shortfalls, row.rowInLeaf, word, count).lane(lane);
+        uint256 at = uint256(row.rowInLeaf) * FlowTree.PENALTY_BYTES;
+        proven.penaltyTaken = uint64(bytes8(row.penalties[at:at + FlowTree.PENALTY_BYTES]));
+        (, proven.penalisedWh) = Settlement.deliveryOf(
+            row.requests, row.shortfalls, row.rowInLeaf, count, DELIVERY_TOLERANCE_BPS, TOLERANCE_FLOOR_WH
+        );
+    }
+
+    /// @dev Checks that the rows of a leaf are part of what was requested, or swept.
+    function _requireSettled(SettledRow calldata row, bytes32 commitment, uint256 count, bool swept) private pure {
+        uint256 rowCount = row.requests.length / FlowRows.rowBytes(count);
+        if (row.requests.length % FlowRows.rowBytes(count) != 0 || row.rowInLeaf >= rowCount) {
+            revert MalformedBytes(FlowRows.rowBytes(count), row.requests.length);
+        }
+        bytes32 leaf = FlowTree.requestLeaf(row.requests);
+        bytes32 received;
+        if (swept) {
+            _requireLength(row.shortfalls, rowCount * count * ENERGY_BYTES);
+            _requireLength(row.penalties, rowCount * FlowTree.PENALTY_BYTES);
+            leaf = FlowTree.sweptLeaf(leaf, row.shortfalls, row.penalties);
+            received = _sweptCommitment(MerkleProof.processProofCalldata(row.proof, leaf), row.flowRoot);
+        } else {
+            received = MerkleProof.processProofCalldata(row.proof, leaf);
+        }
+        if (received != commitment) revert SettlementMismatch(commitment, received);
+    }
+
+    // --------------------------------------------------------------------------------------------- Money of an outcome
+
+    /// @dev Takes an award, and the penalty that goes back with it, out of its request's escrow.
+    function _award(Dispute storage dispute, uint256 awardedWh) private returns (Outcome memory outcome) {
+        uint256 requestedWh = dispute.requestedWh;
+        uint256 shortfallWh = dispute.shortfallWh;
+        uint256 before = Settlement.excess(requestedWh, shortfallWh, DELIVERY_TOLERANCE_BPS, TOLERANCE_FLOOR_WH);
+        uint256 left =
+            Settlement.excess(requestedWh, shortfallWh - awardedWh, DELIVERY_TOLERANCE_BPS, TOLERANCE_FLOOR_WH);
+        outcome.paid = Settlement.payment(awardedWh, dispute.price);
+        outcome.refunded = Settlement.refund(dispute.penaltyTaken, dispute.penalisedWh, before - left);
+
+        FlowRequest storage request = _requests[dispute.requestId];
+        --request.openDisputes;
+        request.escrow -= uint64(outcome.paid + outcome.refunded);
+    }
+
+    /// @dev The fine for a misreport, in units, or what stands of the bond if that is less.
+    function _fineStanding() private view returns (uint256) {
+        return _standing(vault().balanceOf(AGGREGATOR_ACCOUNT), MISREPORT_FINE);
+    }
+
+    /// @dev Award and fine go to the DER; its own bond as well, unless it is forfeited to the Aggregator.
+    function _payOut(uint32 account, Outcome memory outcome, bool bondForfeited) private {
+        uint256 award = outcome.paid + outcome.refunded;
+        int256 bondToDer = bondForfeited ? int256(0) : int256(uint256(DISPUTE_BOND));
+        int256 bondToAggregator = int256(uint256(DISPUTE_BOND)) - bondToDer;
+        bytes memory postings = PostingsLibrary.list(3);
+        PostingsLibrary.put(postings, 0, AGGREGATOR_ACCOUNT, bondToAggregator - int256(outcome.fine));
+        PostingsLibrary.put(postings, 1, ESCROW_ACCOUNT, -int256(award + DISPUTE_BOND));
+        PostingsLibrary.put(postings, 2, account, int256(award + outcome.fine) + bondToDer);
+        vault().settle(postings);
+    }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.34;
+
+import {Agreement} from "../types/Agreement.sol";
+import {Terms} from "./Terms.sol";
+
+/// @title State: what an ARIA remembers. The storage of ARIA and of its Disputes half is this, and nothing else.
+abstract contract State is Terms {
+    /// @dev Where things stand, in one slot.
+    struct Progress {
+        uint32 orderCount;
+        uint32 requestCount;
+        uint32 openRequests;
+        /// @dev first epoch of the latest request
+        uint32 latestFirstEpoch;
+        /// @dev first epoch that no request covers yet
+        uint32 requestedUntil;
+        /// @dev last account of the latest request
+        uint32 latestAccount;
+        uint32 lastEpoch;
+        uint16 prospective;
+        bool bonded;
+    }
+
+    /// @dev A meter's key and the first epoch it signs for.
+    struct MeterKey {
+        address key;
+        uint32 fromEpoch;
+    }
+
+    Progress internal _progress;
+    mapping(uint256 account => Agreement) internal _agreements;
+    /// @dev The keys of each account's meters, oldest first.
+    mapping(uint256 account => MeterKey[]) internal _meters;
+    mapping(uint256 orderId => bytes32) internal _orders;
+    mapping(uint256 requestId => FlowRequest) internal _requests;
+    mapping(uint256 disputeId => Dispute) internal _disputes;
+    /// @dev Account and epoch, packed as a dispute's number -> whether the Aggregator was shown to contradict itself.
+    mapping(uint256 disputeId => bool) internal _contradicted;
+
+    // ----------------------------------------------------------------------------------------- Shared by both halves
+
+    /// @dev The key that signs for an account in an epoch; zero if none is commissioned.
+    function _meterOf(uint32 account, uint32 epoch) internal view returns (address) {
+        MeterKey[] storage meters = _meters[account];
+        for (uint256 i = meters.length; i > 0; --i) {
+            if (meters[i - 1].fromEpoch <= epoch) return meters[i - 1].key;
+        }
+        return address(0);
+    }
+
+    /// @dev From when to when a request can be disputed, in unix seconds: after its sweep, or after the time for it.
+    function _disputeWindow(FlowRequest storage request) internal view returns (uint256 opens, uint256 closes) {
+        opens = request.status == RequestStatus.Swept ? request.sweptAt : _sweepDeadline(request) + 1;
+        closes = opens + DISPUTE_WINDOW_SECONDS;
+    }
+
+    function _sweepDeadline(FlowRequest storage request) internal view returns (uint256) {
+        return _startOf(uint256(request.firstEpoch) + request.count) + SWEEP_WINDOW_SECONDS;
+    }
+
+    /// @dev What a request stores from its sweep on.
+    function _sweptCommitment(bytes32 sweptRoot, bytes32 flowRoot) internal pure returns (bytes32) {
+        return keccak256(bytes.concat(sweptRoot, flowRoot));
+    }
+
+    function _requireLength(bytes calldata list, uint256 expected) internal pure {
+        if (list.length != expected) revert MalformedBytes(expected, list.length);
+    }
+}

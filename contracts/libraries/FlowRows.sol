@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.34;
+
+import {ENERGY_BYTES, EnergyLanes, EnergyLanesLibrary, LANES_PER_WORD} from "../types/EnergyLanes.sol";
+
+/// @title FlowRows: how a flow request, and its shortfalls, lie on the wire.
+/// @notice For `count` epochs, a request's row is 16 + 4 * count bytes, a row of shortfalls 4 * count:
+///
+///     request    | account 4 | price 4 | deposit 8 | Wh of epoch 0: 4 | Wh of epoch 1: 4 | ...
+///     shortfalls                                   | Wh of epoch 0: 4 | Wh of epoch 1: 4 | ...
+///
+/// Shortfalls rather than deliveries, because most are zero, and a zero byte of calldata costs a quarter of another.
+library FlowRows {
+    uint256 internal constant TERMS_BYTES = 16;
+
+    function rowBytes(uint256 count) internal pure returns (uint256) {
+        return TERMS_BYTES + ENERGY_BYTES * count;
+    }
+
+    /// @dev Account, price and deposit of a row, packed as the upper half of an Agreement.
+    function terms(bytes calldata rows, uint256 row, uint256 count) internal pure returns (uint128 packed) {
+        uint256 offset = row * rowBytes(count);
+        assembly ("memory-safe") {
+            packed := shr(128, calldataload(add(rows.offset, offset)))
+        }
+    }
+
+    function accountOf(uint128 packed) internal pure returns (uint32) {
+        return uint32(packed >> 96);
+    }
+
+    function priceOf(uint128 packed) internal pure returns (uint32) {
+        return uint32(packed >> 64);
+    }
+
+    function depositOf(uint128 packed) internal pure returns (uint64) {
+        return uint64(packed);
+    }
+
+    /// @dev The energy requested in word `word` (eight epochs) of a row.
+    function requested(bytes calldata rows, uint256 row, uint256 word, uint256 count)
+        internal
+        pure
+        returns (EnergyLanes)
+    {
+        uint256 first = word * LANES_PER_WORD;
+        return EnergyLanesLibrary.load(rows, row * rowBytes(count) + TERMS_BYTES + first * ENERGY_BYTES, count - first);
+    }
+
+    /// @dev The shortfalls in word `word` (eight epochs) of a row.
+    function missing(bytes calldata shortfalls, uint256 row, uint256 word, uint256 count)
+        internal
+        pure
+        returns (EnergyLanes)
+    {
+        uint256 first = word * LANES_PER_WORD;
+        return EnergyLanesLibrary.load(shortfalls, (row * count + first) * ENERGY_BYTES, count - first);
+    }
+
+    /// @dev How many words of eight epochs a row has.
+    function wordCount(uint256 count) internal pure returns (uint256) {
+        return (count + LANES_PER_WORD - 1) / LANES_PER_WORD;
+    }
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.34;
+
+import {IARIATypes} from "../interfaces/IARIATypes.sol";
+import {EnergyLanes, LANES_PER_WORD} from "../types/EnergyLanes.sol";
+import {FlowRows} from "./FlowRows.sol";
+
+/// @title Settlement: the rules that turn energy into money. Pure arithmetic; every rounding is named here.
+library Settlement {
+    uint256 internal constant BPS = 10_000;
+    uint256 internal constant WH_PER_KWH = 1_000;
+
+    /// @dev Price of energy, in units, rounded down: payments and awards. @param price units per kWh.
+    function payment(uint256 energyWh, uint256 price) internal pure returns (uint256) {
+        return energyWh * price / WH_PER_KWH;
+    }
+
+    /// @dev The Aggregator's fee on what DERs are paid, in units, rounded down.
+    function fee(uint256 paid, uint256 feeBps) internal pure returns (uint256) {
+        return paid * feeBps / BPS;
+    }
+
+    /// @dev The most that energy can cost, fee included, in units, rounded up: it covers any payment and fee on it.
+    function escrow(uint256 energyWh, uint256 price, uint256 feeBps) internal pure returns (uint256) {
+        uint256 scale = WH_PER_KWH * BPS;
+        return (energyWh * price * (BPS + feeBps) + scale - 1) / scale;
+    }
+
+    /// @dev Penalty on energy missing beyond the tolerance, in units, rounded down.
+    function penalty(uint256 excessWh, uint256 price, uint256 penaltyBps) internal pure returns (uint256) {
+        return excessWh * price * penaltyBps / (WH_PER_KWH * BPS);
+    }
+
+    /// @dev A tolerance on energy, in Wh, rounded down, but at least the floor.
+    function tolerance(uint256 energyWh, uint256 shareBps, uint256 floorWh) internal pure returns (uint256) {
+        uint256 share = energyWh * shareBps / BPS;
+        return share > floorWh ? share : floorWh;
+    }
+
+    /// @dev Energy missing beyond the tolerance, in Wh. It grows from zero at the edge: there is no cliff to game.
+    function excess(uint256 requestedWh, uint256 shortfallWh, uint256 shareBps, uint256 floorWh)
+        internal
+        pure
+        returns (uint256)
+    {
+        uint256 allowed = tolerance(requestedWh, shareBps, floorWh);
+        return shortfallWh > allowed ? shortfallWh - allowed : 0;
+    }
+
+    /// @dev The most energy a power can deliver in an epoch, in Wh, rounded up so that no full-power hour is refused.
+    function capacityWh(uint256 powerW, uint256 epochSeconds) internal pure returns (uint256) {
+        return (powerW * epochSeconds + 3599) / 3600;
+    }
+
+    /// @dev What a DER delivered of what was asked of it over a run of epochs.
+    /// @return creditedWh to be paid. @return excessWh missing beyond the tolerance, summed over the epochs.
+    function deliveryOf(
+        bytes calldata rows,
+        bytes calldata shortfalls,
+        uint256 row,
+        uint256 count,
+        uint256 toleranceBps,
+        uint256 toleranceFloorWh
+    ) internal pure returns (uint256 creditedWh, uint256 excessWh) {
+        uint256 words = FlowRows.wordCount(count);
+        for (uint256 word; word < words; ++word) {
+            EnergyLanes asked = FlowRows.requested(rows, row, word, count);
+            EnergyLanes short = FlowRows.missing(shortfalls, row, word, count);
+            creditedWh += asked.sum();
+            if (short.isZero()) continue;
+            for (uint256 lane; lane < LANES_PER_WORD; ++lane) {
+                (uint256 requestedWh, uint256 shortfallWh) = (asked.lane(lane), short.lane(lane));
+                if (shortfallWh > requestedWh) {
+                    revert IARIATypes.ShortfallExceedsRequest(
+                        FlowRows.accountOf(FlowRows.terms(rows, row, count)),
+                        word * LANES_PER_WORD + lane,
+                        requestedWh,
+                        shortfallWh
+                    );
+                }
+                creditedWh -= shortfallWh;
+                excessWh += excess(requestedWh, shortfallWh, toleranceBps, toleranceFloorWh);
+            }
+        }
+    }
+
+    /// @dev The part of a penalty, in units, that goes back when an award makes up for missing energy: in proportion
+    /// to the energy it was for, rounded down, so that all refunds together never exceed what was taken.
+    function refund(uint256 taken, uint256 penalisedWh, uint256 forgivenWh) internal pure returns (uint256) {
+        return penalisedWh == 0 ? 0 : taken * forgivenWh / penalisedWh;
+    }
+}
