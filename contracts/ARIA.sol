@@ -22,13 +22,22 @@ contract ARIA is Agreements, IARIA {
     /// @inheritdoc IARIA
     address public immutable disputes;
 
-    constructor(IVault vault_, address operator, address aggregator, Criteria memory criteria_, Rules memory rules_)
-        Terms(vault_, _openAccounts(vault_, operator, aggregator), criteria_, rules_)
-    {
+    constructor(
+        IVault vault_,
+        address operator,
+        address aggregator,
+        Criteria memory criteria_,
+        Rules memory rules_
+    ) Terms(vault_, _openAccounts(vault_, operator, aggregator), criteria_, rules_) {
         if (operator == aggregator) revert PartyHasARole(operator);
         _requireSensible(criteria_, rules_);
         disputes = address(
-            new Disputes(vault_, Accounts(OPERATOR_ACCOUNT, AGGREGATOR_ACCOUNT, ESCROW_ACCOUNT), criteria_, rules_)
+            new Disputes(
+                vault_,
+                Accounts(OPERATOR_ACCOUNT, AGGREGATOR_ACCOUNT, ESCROW_ACCOUNT),
+                criteria_,
+                rules_
+            )
         );
         // Each role is its own admin: nobody outside it, not even the owner, can give it to another key.
         _grantRole(OPERATOR_ROLE, operator);
@@ -62,11 +71,10 @@ contract ARIA is Agreements, IARIA {
     // ------------------------------------------------------------------------------------------------------- Order
 
     /// @inheritdoc IARIA
-    function orderBaseline(uint32 firstEpoch, bytes calldata baseline)
-        external
-        onlyRole(OPERATOR_ROLE)
-        returns (uint32 orderId)
-    {
+    function orderBaseline(
+        uint32 firstEpoch,
+        bytes calldata baseline
+    ) external onlyRole(OPERATOR_ROLE) returns (uint32 orderId) {
         if (baseline.length == 0) revert EmptyOrder();
         if (baseline.length % ENERGY_BYTES != 0) revert MalformedBytes(ENERGY_BYTES, baseline.length);
         if (firstEpoch <= _currentEpoch()) revert EpochStarted(_currentEpoch() + 1, firstEpoch);
@@ -92,11 +100,12 @@ contract ARIA is Agreements, IARIA {
     // ----------------------------------------------------------------------------------------------------- Request
 
     /// @inheritdoc IARIA
-    function requestFlow(Order calldata order, uint32 firstEpoch, uint16 count, bytes calldata rows)
-        external
-        onlyRole(AGGREGATOR_ROLE)
-        returns (uint32 requestId)
-    {
+    function requestFlow(
+        Order calldata order,
+        uint32 firstEpoch,
+        uint16 count,
+        bytes calldata rows
+    ) external onlyRole(AGGREGATOR_ROLE) returns (uint32 requestId) {
         uint256 rowCount = _rowCount(rows, count);
         uint32 lastAccount = FlowRows.accountOf(FlowRows.terms(rows, rowCount - 1, count));
         _advance(firstEpoch, count, FlowRows.accountOf(FlowRows.terms(rows, 0, count)), lastAccount);
@@ -132,10 +141,12 @@ contract ARIA is Agreements, IARIA {
     }
 
     /// @inheritdoc IARIA
-    function sweepEpoch(uint32 requestId, bytes calldata rows, bytes calldata shortfalls, bytes32 flowRoot)
-        external
-        onlyRole(AGGREGATOR_ROLE)
-    {
+    function sweepEpoch(
+        uint32 requestId,
+        bytes calldata rows,
+        bytes calldata shortfalls,
+        bytes32 flowRoot
+    ) external onlyRole(AGGREGATOR_ROLE) {
         FlowRequest storage request = _requests[requestId];
         _requireSweepable(requestId, request);
         uint256 count = request.count;
@@ -187,7 +198,11 @@ contract ARIA is Agreements, IARIA {
     // ---------------------------------------------------------------------------------------- Disputes: the other half
 
     /// @inheritdoc IDisputes
-    function raiseDisputeEvent(FlowStatement calldata, bytes calldata, SettledRow calldata) external returns (uint256) {
+    function raiseDisputeEvent(
+        FlowStatement calldata,
+        bytes calldata,
+        SettledRow calldata
+    ) external returns (uint256) {
         _runDisputes();
     }
 
@@ -240,25 +255,27 @@ contract ARIA is Agreements, IARIA {
 
     /// @inheritdoc IARIA
     function criteria() external view returns (Criteria memory) {
-        return Criteria(MIN_POWER_W, MAX_POWER_W, MAX_PRICE, DEPOSIT_PER_KW, DEPOSIT_FLOOR_BPS, MAX_PROSPECTIVE);
+        return
+            Criteria(MIN_POWER_W, MAX_POWER_W, MAX_PRICE, DEPOSIT_PER_KW, DEPOSIT_FLOOR_BPS, MAX_PROSPECTIVE);
     }
 
     /// @inheritdoc IARIA
     function rules() external view returns (Rules memory) {
-        return Rules(
-            EPOCH_SECONDS,
-            SWEEP_WINDOW_SECONDS,
-            DISPUTE_WINDOW_SECONDS,
-            RULING_WINDOW_SECONDS,
-            DELIVERY_TOLERANCE_BPS,
-            METER_TOLERANCE_BPS,
-            TOLERANCE_FLOOR_WH,
-            PENALTY_BPS,
-            FEE_BPS,
-            AGGREGATOR_BOND,
-            DISPUTE_BOND,
-            MISREPORT_FINE
-        );
+        return
+            Rules(
+                EPOCH_SECONDS,
+                SWEEP_WINDOW_SECONDS,
+                DISPUTE_WINDOW_SECONDS,
+                RULING_WINDOW_SECONDS,
+                DELIVERY_TOLERANCE_BPS,
+                METER_TOLERANCE_BPS,
+                TOLERANCE_FLOOR_WH,
+                PENALTY_BPS,
+                FEE_BPS,
+                AGGREGATOR_BOND,
+                DISPUTE_BOND,
+                MISREPORT_FINE
+            );
     }
 
     /// @inheritdoc IARIA
@@ -278,14 +295,22 @@ contract ARIA is Agreements, IARIA {
 
     // ------------------------------------------------------------------------------------------------ Private: deployment
 
-    function _openAccounts(IVault vault_, address operator, address aggregator) private returns (Accounts memory) {
-        return Accounts(
-            vault_.openAccount(operator), vault_.openAccount(aggregator), vault_.openAccount(address(this))
-        );
+    function _openAccounts(
+        IVault vault_,
+        address operator,
+        address aggregator
+    ) private returns (Accounts memory) {
+        return
+            Accounts(
+                vault_.openAccount(operator),
+                vault_.openAccount(aggregator),
+                vault_.openAccount(address(this))
+            );
     }
 
     function _requireSensible(Criteria memory criteria_, Rules memory rules_) private pure {
-        if (criteria_.minPowerW > criteria_.maxPowerW) revert ParameterOutOfRange("minPowerW", criteria_.minPowerW);
+        if (criteria_.minPowerW > criteria_.maxPowerW)
+            revert ParameterOutOfRange("minPowerW", criteria_.minPowerW);
         if (criteria_.depositFloorBps > Settlement.BPS) {
             revert ParameterOutOfRange("depositFloorBps", criteria_.depositFloorBps);
         }
@@ -335,9 +360,11 @@ contract ARIA is Agreements, IARIA {
 
         bool samePage = firstEpoch == progress.latestFirstEpoch && untilEpoch == progress.requestedUntil;
         if (samePage) {
-            if (firstAccount <= progress.latestAccount) revert RowsOutOfOrder(progress.latestAccount, firstAccount);
+            if (firstAccount <= progress.latestAccount)
+                revert RowsOutOfOrder(progress.latestAccount, firstAccount);
         } else {
-            if (firstEpoch < progress.requestedUntil) revert RequestOutOfOrder(progress.requestedUntil, firstEpoch);
+            if (firstEpoch < progress.requestedUntil)
+                revert RequestOutOfOrder(progress.requestedUntil, firstEpoch);
             progress.latestFirstEpoch = firstEpoch;
             progress.requestedUntil = uint32(untilEpoch);
         }
@@ -347,7 +374,8 @@ contract ARIA is Agreements, IARIA {
     /// @dev Everybody's deposit, and the Aggregator's bond, must stand.
     function _requireStanding(bytes calldata rows, uint256 rowCount, uint256 count) private view {
         uint32[] memory accounts = new uint32[](rowCount + 1);
-        for (uint256 row; row < rowCount; ++row) accounts[row] = FlowRows.accountOf(FlowRows.terms(rows, row, count));
+        for (uint256 row; row < rowCount; ++row)
+            accounts[row] = FlowRows.accountOf(FlowRows.terms(rows, row, count));
         accounts[rowCount] = AGGREGATOR_ACCOUNT;
         uint64[] memory balances = vault().balancesOf(accounts);
         for (uint256 row; row < rowCount; ++row) {
@@ -360,11 +388,12 @@ contract ARIA is Agreements, IARIA {
     /// @dev Checks each row against its agreement.
     /// @return escrow the most the rows can cost, in units.
     /// @return columns the energy of each epoch over all rows, spread as EnergyLanes does: evens and odds of each word.
-    function _cost(bytes calldata rows, uint256 rowCount, uint256 firstEpoch, uint256 count)
-        private
-        view
-        returns (uint256 escrow, uint256[] memory columns)
-    {
+    function _cost(
+        bytes calldata rows,
+        uint256 rowCount,
+        uint256 firstEpoch,
+        uint256 count
+    ) private view returns (uint256 escrow, uint256[] memory columns) {
         uint256 words = FlowRows.wordCount(count);
         columns = new uint256[](2 * words);
         uint32 previous;
@@ -385,11 +414,12 @@ contract ARIA is Agreements, IARIA {
     }
 
     /// @dev Checks a row's terms. Returns the most its DER can deliver in an epoch, in Wh.
-    function _capacity(uint128 terms, uint32 previous, uint256 firstEpoch, uint256 untilEpoch)
-        private
-        view
-        returns (uint256)
-    {
+    function _capacity(
+        uint128 terms,
+        uint32 previous,
+        uint256 firstEpoch,
+        uint256 untilEpoch
+    ) private view returns (uint256) {
         uint32 account = FlowRows.accountOf(terms);
         if (account <= previous) revert RowsOutOfOrder(previous, account);
         Agreement agreement = _agreements[account];
@@ -401,7 +431,12 @@ contract ARIA is Agreements, IARIA {
     }
 
     /// @dev Takes the requested energy off what is left of an order.
-    function _drawOn(Order calldata order, uint256 firstEpoch, uint256 count, uint256[] memory columns) private {
+    function _drawOn(
+        Order calldata order,
+        uint256 firstEpoch,
+        uint256 count,
+        uint256[] memory columns
+    ) private {
         bytes memory baseline = order.baseline;
         bytes32 expected = _orders[order.id];
         if (expected == 0) revert UnknownOrder(order.id);
@@ -437,16 +472,22 @@ contract ARIA is Agreements, IARIA {
     }
 
     /// @dev Payments and penalties due, row by row.
-    function _settleRows(bytes calldata rows, bytes calldata shortfalls, uint256 rowCount, uint256 count)
-        private
-        view
-        returns (Sweep memory sweep)
-    {
+    function _settleRows(
+        bytes calldata rows,
+        bytes calldata shortfalls,
+        uint256 rowCount,
+        uint256 count
+    ) private view returns (Sweep memory sweep) {
         sweep.payments = new uint256[](rowCount);
         sweep.penalties = new uint256[](rowCount);
         for (uint256 row; row < rowCount; ++row) {
             (uint256 creditedWh, uint256 excessWh) = Settlement.deliveryOf(
-                rows, shortfalls, row, count, DELIVERY_TOLERANCE_BPS, TOLERANCE_FLOOR_WH
+                rows,
+                shortfalls,
+                row,
+                count,
+                DELIVERY_TOLERANCE_BPS,
+                TOLERANCE_FLOOR_WH
             );
             uint256 price = FlowRows.priceOf(FlowRows.terms(rows, row, count));
             uint256 payment = Settlement.payment(creditedWh, price);
@@ -482,11 +523,11 @@ contract ARIA is Agreements, IARIA {
     }
 
     /// @dev The rows with a penalty due, and what their accounts hold.
-    function _balancesOfShort(bytes calldata rows, uint256 count, Sweep memory sweep)
-        private
-        view
-        returns (uint256[] memory shortRows, uint64[] memory balances)
-    {
+    function _balancesOfShort(
+        bytes calldata rows,
+        uint256 count,
+        Sweep memory sweep
+    ) private view returns (uint256[] memory shortRows, uint64[] memory balances) {
         shortRows = new uint256[](sweep.shortRows);
         uint32[] memory accounts = new uint32[](sweep.shortRows);
         uint256 found;
@@ -499,20 +540,29 @@ contract ARIA is Agreements, IARIA {
     }
 
     /// @dev The fee to the Aggregator, payments less penalties to the DERs, all out of escrow.
-    function _postings(bytes calldata rows, uint256 count, Sweep memory sweep, uint256 fee)
-        private
-        view
-        returns (bytes memory postings)
-    {
+    function _postings(
+        bytes calldata rows,
+        uint256 count,
+        Sweep memory sweep,
+        uint256 fee
+    ) private view returns (bytes memory postings) {
         uint256 rowCount = sweep.payments.length;
         postings = PostingsLibrary.list(rowCount + 2);
         PostingsLibrary.put(postings, 0, AGGREGATOR_ACCOUNT, int256(fee));
         PostingsLibrary.put(
-            postings, 1, ESCROW_ACCOUNT, int256(sweep.penalised) - int256(sweep.paid) - int256(fee)
+            postings,
+            1,
+            ESCROW_ACCOUNT,
+            int256(sweep.penalised) - int256(sweep.paid) - int256(fee)
         );
         for (uint256 row; row < rowCount; ++row) {
             uint32 account = FlowRows.accountOf(FlowRows.terms(rows, row, count));
-            PostingsLibrary.put(postings, row + 2, account, int256(sweep.payments[row]) - int256(sweep.penalties[row]));
+            PostingsLibrary.put(
+                postings,
+                row + 2,
+                account,
+                int256(sweep.payments[row]) - int256(sweep.penalties[row])
+            );
         }
     }
 }

@@ -119,7 +119,8 @@ contract Vault is IVault, Ownable2Step {
 
     /// @inheritdoc IVault
     function announceHandOver(address next) external onlyOwner {
-        if (next.code.length == 0 || address(IService(next).vault()) != address(this)) revert NotAServiceOfThisVault(next);
+        if (next.code.length == 0 || address(IService(next).vault()) != address(this))
+            revert NotAServiceOfThisVault(next);
         uint256 notBefore = block.timestamp + (service == address(0) ? 0 : exitWindowSeconds);
         _next = next;
         _nextNotBefore = uint64(notBefore);

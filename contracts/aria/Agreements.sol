@@ -63,7 +63,8 @@ abstract contract Agreements is State, IAgreements {
             _turnAway(account, agreement);
             return _currentEpoch();
         }
-        if (status != AgreementStatus.Active) revert WrongAgreementStatus(account, AgreementStatus.Active, status);
+        if (status != AgreementStatus.Active)
+            revert WrongAgreementStatus(account, AgreementStatus.Active, status);
 
         untilEpoch = _currentEpoch() + 1 + LEAVE_NOTICE_EPOCHS;
         if (_progress.requestedUntil > untilEpoch) untilEpoch = _progress.requestedUntil;
@@ -75,7 +76,8 @@ abstract contract Agreements is State, IAgreements {
     function close() external {
         (uint32 account, Agreement agreement) = _agreementOfCaller();
         AgreementStatus status = agreement.status();
-        if (status != AgreementStatus.Leaving) revert WrongAgreementStatus(account, AgreementStatus.Leaving, status);
+        if (status != AgreementStatus.Leaving)
+            revert WrongAgreementStatus(account, AgreementStatus.Leaving, status);
         uint256 notBefore = _startOf(agreement.until()) + SWEEP_WINDOW_SECONDS + 1;
         if (block.timestamp < notBefore) revert ClosingTooEarly(notBefore, block.timestamp);
         _close(account, agreement);
@@ -160,15 +162,16 @@ abstract contract Agreements is State, IAgreements {
         if (status == AgreementStatus.Active && vault().balanceOf(account) < _floorOf(agreement.deposit())) {
             status = AgreementStatus.Suspended;
         }
-        return AgreementView(
-            status,
-            agreement.account(),
-            agreement.powerW(),
-            agreement.price(),
-            agreement.deposit(),
-            agreement.since(),
-            agreement.until()
-        );
+        return
+            AgreementView(
+                status,
+                agreement.account(),
+                agreement.powerW(),
+                agreement.price(),
+                agreement.deposit(),
+                agreement.since(),
+                agreement.until()
+            );
     }
 
     /// @inheritdoc IAgreements

@@ -42,18 +42,21 @@ contract Disputes is State, EIP712, IDisputes {
         uint256 fine;
     }
 
-    constructor(IVault vault_, Accounts memory accounts, Criteria memory criteria_, Rules memory rules_)
-        Terms(vault_, accounts, criteria_, rules_)
-        EIP712("Proof of Flow", "1")
-    {}
+    constructor(
+        IVault vault_,
+        Accounts memory accounts,
+        Criteria memory criteria_,
+        Rules memory rules_
+    ) Terms(vault_, accounts, criteria_, rules_) EIP712("Proof of Flow", "1") {}
 
     // --------------------------------------------------------------------------------------------------------- Claim
 
     /// @inheritdoc IDisputes
-    function raiseDisputeEvent(FlowStatement calldata statement, bytes calldata signature, SettledRow calldata row)
-        external
-        returns (uint256 disputeId)
-    {
+    function raiseDisputeEvent(
+        FlowStatement calldata statement,
+        bytes calldata signature,
+        SettledRow calldata row
+    ) external returns (uint256 disputeId) {
         if (msg.sender != statement.der) revert NotTheDER(statement.der, msg.sender);
         uint32 account = vault().accountOf(msg.sender);
         disputeId = _disputeId(account, statement.epoch);
@@ -83,10 +86,12 @@ contract Disputes is State, EIP712, IDisputes {
     // ------------------------------------------------------------------------------------------------------- Outcome
 
     /// @inheritdoc IDisputes
-    function resolveDispute(uint256 disputeId, uint32 awardedWh, Fault fault, bytes32 evidenceHash)
-        external
-        onlyRole(OPERATOR_ROLE)
-    {
+    function resolveDispute(
+        uint256 disputeId,
+        uint32 awardedWh,
+        Fault fault,
+        bytes32 evidenceHash
+    ) external onlyRole(OPERATOR_ROLE) {
         Dispute storage dispute = _openDispute(disputeId);
         uint256 deadline = dispute.raisedAt + RULING_WINDOW_SECONDS;
         if (block.timestamp > deadline) revert RulingWindowOver(deadline, block.timestamp);
@@ -119,13 +124,20 @@ contract Disputes is State, EIP712, IDisputes {
         Outcome memory outcome = _award(dispute, dispute.claimWh);
         dispute.status = DisputeStatus.Defaulted;
         emit DisputeDefaulted(
-            disputeId, _accountIn(disputeId), uint64(outcome.paid), uint64(outcome.refunded)
+            disputeId,
+            _accountIn(disputeId),
+            uint64(outcome.paid),
+            uint64(outcome.refunded)
         );
         _payOut(_accountIn(disputeId), outcome, false);
     }
 
     /// @inheritdoc IDisputes
-    function proveContradiction(SettledRow calldata row, FlowLeaf calldata leaf, bytes32[] calldata proof) external {
+    function proveContradiction(
+        SettledRow calldata row,
+        FlowLeaf calldata leaf,
+        bytes32[] calldata proof
+    ) external {
         RequestStatus status = _requests[row.requestId].status;
         if (status != RequestStatus.Swept && status != RequestStatus.Released) {
             revert WrongRequestStatus(row.requestId, RequestStatus.Swept, status);
@@ -133,7 +145,8 @@ contract Disputes is State, EIP712, IDisputes {
         uint256 disputeId = _disputeId(leaf.account, leaf.epoch);
         if (_contradicted[disputeId]) revert ContradictionAlreadyProven(disputeId);
         Proven memory proven = _prove(row, leaf.account, leaf.epoch);
-        if (!MerkleProof.verifyCalldata(proof, row.flowRoot, Statements.leafHash(leaf))) revert NotCommitted(row.flowRoot);
+        if (!MerkleProof.verifyCalldata(proof, row.flowRoot, Statements.leafHash(leaf)))
+            revert NotCommitted(row.flowRoot);
         uint256 sweptWh = proven.requestedWh - proven.shortfallWh;
         uint256 committedWh = leaf.energyWh < proven.requestedWh ? leaf.energyWh : proven.requestedWh;
         if (committedWh == sweptWh) revert NoContradiction(sweptWh);
@@ -171,7 +184,11 @@ contract Disputes is State, EIP712, IDisputes {
         if (block.timestamp > closes) revert DisputeWindowOver(closes, block.timestamp);
     }
 
-    function _requireMeter(uint32 account, FlowStatement calldata statement, bytes calldata signature) private view {
+    function _requireMeter(
+        uint32 account,
+        FlowStatement calldata statement,
+        bytes calldata signature
+    ) private view {
         address meter = _meterOf(account, statement.epoch);
         address signer = ECDSA.recoverCalldata(_hashTypedDataV4(Statements.structHash(statement)), signature);
         if (signer != meter) revert WrongMeter(meter, signer);
@@ -198,7 +215,11 @@ contract Disputes is State, EIP712, IDisputes {
     // ------------------------------------------------------------------------------------------------- Proof of a row
 
     /// @dev Checks a row against what its request stores, and reads from it what concerns this account and epoch.
-    function _prove(SettledRow calldata row, uint32 account, uint32 epoch) private view returns (Proven memory proven) {
+    function _prove(
+        SettledRow calldata row,
+        uint32 account,
+        uint32 epoch
+    ) private view returns (Proven memory proven) {
         FlowRequest storage request = _requests[row.requestId];
         uint256 firstEpoch = request.firstEpoch;
         uint256 count = request.count;
@@ -211,7 +232,10 @@ contract Disputes is State, EIP712, IDisputes {
         uint128 terms = FlowRows.terms(row.requests, row.rowInLeaf, count);
         if (FlowRows.accountOf(terms) != account) revert RowOfAnother(account, FlowRows.accountOf(terms));
         proven.price = FlowRows.priceOf(terms);
-        (uint256 word, uint256 lane) = ((epoch - firstEpoch) / LANES_PER_WORD, (epoch - firstEpoch) % LANES_PER_WORD);
+        (uint256 word, uint256 lane) = (
+            (epoch - firstEpoch) / LANES_PER_WORD,
+            (epoch - firstEpoch) % LANES_PER_WORD
+        );
         proven.requestedWh = FlowRows.requested(row.requests, row.rowInLeaf, word, count).lane(lane);
         if (!swept) {
             proven.shortfallWh = proven.requestedWh; // as if zero had been reported; no penalty was taken
@@ -221,12 +245,22 @@ contract Disputes is State, EIP712, IDisputes {
         uint256 at = uint256(row.rowInLeaf) * FlowTree.PENALTY_BYTES;
         proven.penaltyTaken = uint64(bytes8(row.penalties[at:at + FlowTree.PENALTY_BYTES]));
         (, proven.penalisedWh) = Settlement.deliveryOf(
-            row.requests, row.shortfalls, row.rowInLeaf, count, DELIVERY_TOLERANCE_BPS, TOLERANCE_FLOOR_WH
+            row.requests,
+            row.shortfalls,
+            row.rowInLeaf,
+            count,
+            DELIVERY_TOLERANCE_BPS,
+            TOLERANCE_FLOOR_WH
         );
     }
 
     /// @dev Checks that the rows of a leaf are part of what was requested, or swept.
-    function _requireSettled(SettledRow calldata row, bytes32 commitment, uint256 count, bool swept) private pure {
+    function _requireSettled(
+        SettledRow calldata row,
+        bytes32 commitment,
+        uint256 count,
+        bool swept
+    ) private pure {
         uint256 rowCount = row.requests.length / FlowRows.rowBytes(count);
         if (row.requests.length % FlowRows.rowBytes(count) != 0 || row.rowInLeaf >= rowCount) {
             revert MalformedBytes(FlowRows.rowBytes(count), row.requests.length);
@@ -250,9 +284,18 @@ contract Disputes is State, EIP712, IDisputes {
     function _award(Dispute storage dispute, uint256 awardedWh) private returns (Outcome memory outcome) {
         uint256 requestedWh = dispute.requestedWh;
         uint256 shortfallWh = dispute.shortfallWh;
-        uint256 before = Settlement.excess(requestedWh, shortfallWh, DELIVERY_TOLERANCE_BPS, TOLERANCE_FLOOR_WH);
-        uint256 left =
-            Settlement.excess(requestedWh, shortfallWh - awardedWh, DELIVERY_TOLERANCE_BPS, TOLERANCE_FLOOR_WH);
+        uint256 before = Settlement.excess(
+            requestedWh,
+            shortfallWh,
+            DELIVERY_TOLERANCE_BPS,
+            TOLERANCE_FLOOR_WH
+        );
+        uint256 left = Settlement.excess(
+            requestedWh,
+            shortfallWh - awardedWh,
+            DELIVERY_TOLERANCE_BPS,
+            TOLERANCE_FLOOR_WH
+        );
         outcome.paid = Settlement.payment(awardedWh, dispute.price);
         outcome.refunded = Settlement.refund(dispute.penaltyTaken, dispute.penalisedWh, before - left);
 

@@ -50,7 +50,9 @@ abstract contract State is Terms {
     }
 
     /// @dev From when to when a request can be disputed, in unix seconds: after its sweep, or after the time for it.
-    function _disputeWindow(FlowRequest storage request) internal view returns (uint256 opens, uint256 closes) {
+    function _disputeWindow(
+        FlowRequest storage request
+    ) internal view returns (uint256 opens, uint256 closes) {
         opens = request.status == RequestStatus.Swept ? request.sweptAt : _sweepDeadline(request) + 1;
         closes = opens + DISPUTE_WINDOW_SECONDS;
     }

@@ -35,16 +35,24 @@ interface IARIA is IService, IAgreements, IDisputes {
     /// cost moves from the Operator's account to escrow, or the request fails.
     /// @param order what is left of the order drawn on
     /// @param rows sorted by account; per DER: account (4), price (4), deposit (8), then Wh per epoch (4 each)
-    function requestFlow(Order calldata order, uint32 firstEpoch, uint16 count, bytes calldata rows)
-        external
-        returns (uint32 requestId);
+    function requestFlow(
+        Order calldata order,
+        uint32 firstEpoch,
+        uint16 count,
+        bytes calldata rows
+    ) external returns (uint32 requestId);
 
     /// @notice Settles a request after its last epoch ended: pays each DER what it delivered, up to what was asked,
     /// and penalises what is missing beyond the tolerance, up to the deposit standing.
     /// @param rows as requested
     /// @param shortfalls Wh less than requested, per DER and epoch in the order of the rows, 4 bytes each
     /// @param flowRoot root of the tree of the Aggregator's own readings (see FlowLeaf): it cannot change them later
-    function sweepEpoch(uint32 requestId, bytes calldata rows, bytes calldata shortfalls, bytes32 flowRoot) external;
+    function sweepEpoch(
+        uint32 requestId,
+        bytes calldata rows,
+        bytes calldata shortfalls,
+        bytes32 flowRoot
+    ) external;
 
     // --------------------------------------------------------------------------------------------------- For anyone
 

@@ -269,7 +269,12 @@ interface IARIATypes {
 
     /// @notice A DER applied. `meter` is the key its meter signs with, to be inspected by the Operator.
     event Joined(
-        uint32 indexed account, address indexed der, uint32 powerW, uint32 price, uint64 deposit, address meter
+        uint32 indexed account,
+        address indexed der,
+        uint32 powerW,
+        uint32 price,
+        uint64 deposit,
+        address meter
     );
     /// @notice The meter's key counts from `fromEpoch` on; with the first one the agreement comes into force.
     event Commissioned(uint32 indexed account, address indexed meter, uint32 fromEpoch);
@@ -285,7 +290,12 @@ interface IARIATypes {
     event OrderCancelled(uint32 indexed orderId);
     /// @param rows per DER: account (4), price (4), deposit (8), then Wh per epoch (4 each)
     event FlowRequested(
-        uint32 indexed requestId, uint32 indexed orderId, uint32 firstEpoch, uint16 count, uint64 escrow, bytes rows
+        uint32 indexed requestId,
+        uint32 indexed orderId,
+        uint32 firstEpoch,
+        uint16 count,
+        uint64 escrow,
+        bytes rows
     );
     /// @param escrow what stays in escrow until the dispute window is over
     /// @param fee what the Aggregator got
@@ -317,7 +327,11 @@ interface IARIATypes {
     event DisputeDefaulted(uint256 indexed disputeId, uint32 indexed account, uint64 paid, uint64 refunded);
     /// @notice The Aggregator's committed leaf differs from what it swept.
     event ContradictionProven(
-        uint256 indexed disputeId, uint32 indexed account, uint256 sweptWh, uint64 committedWh, uint64 fine
+        uint256 indexed disputeId,
+        uint32 indexed account,
+        uint256 sweptWh,
+        uint64 committedWh,
+        uint64 fine
     );
     event RetirementAnnounced(uint32 lastEpoch);
 }

@@ -8,9 +8,11 @@ interface IDisputes is IARIATypes {
     /// @notice Claims energy that was not credited, by the DER, with its meter's statement. The bond moves from its
     /// account to ARIA's. One dispute for each account and epoch, ever.
     /// @return disputeId account and epoch, packed: account * 2^32 + epoch
-    function raiseDisputeEvent(FlowStatement calldata statement, bytes calldata signature, SettledRow calldata row)
-        external
-        returns (uint256 disputeId);
+    function raiseDisputeEvent(
+        FlowStatement calldata statement,
+        bytes calldata signature,
+        SettledRow calldata row
+    ) external returns (uint256 disputeId);
 
     /// @notice Rules on a dispute. Pays the award, gives back the penalty that goes with it, returns the DER's bond
     /// or forfeits it to the Aggregator (fault DER), and cuts the Aggregator's bond in the DER's favour (fault Aggregator).
@@ -22,5 +24,9 @@ interface IDisputes is IARIATypes {
 
     /// @notice Proves that the Aggregator committed to another figure than it swept, and cuts its bond: to the DER that
     /// was swept too low, else to the Operator. Anyone may call.
-    function proveContradiction(SettledRow calldata row, FlowLeaf calldata leaf, bytes32[] calldata proof) external;
+    function proveContradiction(
+        SettledRow calldata row,
+        FlowLeaf calldata leaf,
+        bytes32[] calldata proof
+    ) external;
 }

@@ -38,21 +38,28 @@ library FlowRows {
     }
 
     /// @dev The energy requested in word `word` (eight epochs) of a row.
-    function requested(bytes calldata rows, uint256 row, uint256 word, uint256 count)
-        internal
-        pure
-        returns (EnergyLanes)
-    {
+    function requested(
+        bytes calldata rows,
+        uint256 row,
+        uint256 word,
+        uint256 count
+    ) internal pure returns (EnergyLanes) {
         uint256 first = word * LANES_PER_WORD;
-        return EnergyLanesLibrary.load(rows, row * rowBytes(count) + TERMS_BYTES + first * ENERGY_BYTES, count - first);
+        return
+            EnergyLanesLibrary.load(
+                rows,
+                row * rowBytes(count) + TERMS_BYTES + first * ENERGY_BYTES,
+                count - first
+            );
     }
 
     /// @dev The shortfalls in word `word` (eight epochs) of a row.
-    function missing(bytes calldata shortfalls, uint256 row, uint256 word, uint256 count)
-        internal
-        pure
-        returns (EnergyLanes)
-    {
+    function missing(
+        bytes calldata shortfalls,
+        uint256 row,
+        uint256 word,
+        uint256 count
+    ) internal pure returns (EnergyLanes) {
         uint256 first = word * LANES_PER_WORD;
         return EnergyLanesLibrary.load(shortfalls, (row * count + first) * ENERGY_BYTES, count - first);
     }

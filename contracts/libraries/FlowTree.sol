@@ -29,20 +29,20 @@ library FlowTree {
         return keccak256(bytes.concat(REQUEST_LEAF, rowsOfLeaf));
     }
 
-    function sweptLeaf(bytes32 requestLeaf_, bytes calldata shortfallsOfLeaf, bytes memory penaltiesOfLeaf)
-        internal
-        pure
-        returns (bytes32)
-    {
+    function sweptLeaf(
+        bytes32 requestLeaf_,
+        bytes calldata shortfallsOfLeaf,
+        bytes memory penaltiesOfLeaf
+    ) internal pure returns (bytes32) {
         return keccak256(bytes.concat(SWEPT_LEAF, requestLeaf_, shortfallsOfLeaf, penaltiesOfLeaf));
     }
 
     /// @dev The leaves of a request of `rowCount` rows.
-    function requestLeaves(bytes calldata rows, uint256 rowCount, uint256 count)
-        internal
-        pure
-        returns (bytes32[] memory leaves)
-    {
+    function requestLeaves(
+        bytes calldata rows,
+        uint256 rowCount,
+        uint256 count
+    ) internal pure returns (bytes32[] memory leaves) {
         uint256 perLeaf = rowsPerLeaf(count);
         uint256 stride = perLeaf * FlowRows.rowBytes(count);
         leaves = new bytes32[]((rowCount + perLeaf - 1) / perLeaf);
@@ -84,7 +84,11 @@ library FlowTree {
     }
 
     /// @dev Up to `length` penalties from `first` on, 8 bytes each.
-    function _packed(uint256[] memory penalties, uint256 first, uint256 length) private pure returns (bytes memory) {
+    function _packed(
+        uint256[] memory penalties,
+        uint256 first,
+        uint256 length
+    ) private pure returns (bytes memory) {
         uint256 rest = penalties.length - first;
         if (rest < length) length = rest;
         bytes memory packed = new bytes(length * PENALTY_BYTES + 32); // `mstore` below writes whole words

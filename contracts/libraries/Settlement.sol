@@ -12,12 +12,12 @@ library Settlement {
 
     /// @dev Price of energy, in units, rounded down: payments and awards. @param price units per kWh.
     function payment(uint256 energyWh, uint256 price) internal pure returns (uint256) {
-        return energyWh * price / WH_PER_KWH;
+        return (energyWh * price) / WH_PER_KWH;
     }
 
     /// @dev The Aggregator's fee on what DERs are paid, in units, rounded down.
     function fee(uint256 paid, uint256 feeBps) internal pure returns (uint256) {
-        return paid * feeBps / BPS;
+        return (paid * feeBps) / BPS;
     }
 
     /// @dev The most that energy can cost, fee included, in units, rounded up: it covers any payment and fee on it.
@@ -28,21 +28,22 @@ library Settlement {
 
     /// @dev Penalty on energy missing beyond the tolerance, in units, rounded down.
     function penalty(uint256 excessWh, uint256 price, uint256 penaltyBps) internal pure returns (uint256) {
-        return excessWh * price * penaltyBps / (WH_PER_KWH * BPS);
+        return (excessWh * price * penaltyBps) / (WH_PER_KWH * BPS);
     }
 
     /// @dev A tolerance on energy, in Wh, rounded down, but at least the floor.
     function tolerance(uint256 energyWh, uint256 shareBps, uint256 floorWh) internal pure returns (uint256) {
-        uint256 share = energyWh * shareBps / BPS;
+        uint256 share = (energyWh * shareBps) / BPS;
         return share > floorWh ? share : floorWh;
     }
 
     /// @dev Energy missing beyond the tolerance, in Wh. It grows from zero at the edge: there is no cliff to game.
-    function excess(uint256 requestedWh, uint256 shortfallWh, uint256 shareBps, uint256 floorWh)
-        internal
-        pure
-        returns (uint256)
-    {
+    function excess(
+        uint256 requestedWh,
+        uint256 shortfallWh,
+        uint256 shareBps,
+        uint256 floorWh
+    ) internal pure returns (uint256) {
         uint256 allowed = tolerance(requestedWh, shareBps, floorWh);
         return shortfallWh > allowed ? shortfallWh - allowed : 0;
     }
@@ -87,6 +88,6 @@ library Settlement {
     /// @dev The part of a penalty, in units, that goes back when an award makes up for missing energy: in proportion
     /// to the energy it was for, rounded down, so that all refunds together never exceed what was taken.
     function refund(uint256 taken, uint256 penalisedWh, uint256 forgivenWh) internal pure returns (uint256) {
-        return penalisedWh == 0 ? 0 : taken * forgivenWh / penalisedWh;
+        return penalisedWh == 0 ? 0 : (taken * forgivenWh) / penalisedWh;
     }
 }

@@ -11,27 +11,31 @@ library Statements {
 
     /// @dev The EIP-712 struct hash; chain id and ARIA's address are in the domain.
     function structHash(IARIATypes.FlowStatement calldata statement) internal pure returns (bytes32) {
-        return keccak256(
-            abi.encode(
-                FLOW_STATEMENT_TYPEHASH,
-                statement.der,
-                statement.epoch,
-                statement.energyWh,
-                statement.readingsRoot,
-                statement.firstBlock,
-                statement.firstBlockHash,
-                statement.lastBlock,
-                statement.lastBlockHash
-            )
-        );
+        return
+            keccak256(
+                abi.encode(
+                    FLOW_STATEMENT_TYPEHASH,
+                    statement.der,
+                    statement.epoch,
+                    statement.energyWh,
+                    statement.readingsRoot,
+                    statement.firstBlock,
+                    statement.firstBlockHash,
+                    statement.lastBlock,
+                    statement.lastBlockHash
+                )
+            );
     }
 
     /// @dev A leaf of the Aggregator's flow tree, hashed twice as OpenZeppelin's StandardMerkleTree does.
     function leafHash(IARIATypes.FlowLeaf calldata leaf) internal pure returns (bytes32) {
-        return keccak256(
-            bytes.concat(
-                keccak256(abi.encode(leaf.account, leaf.epoch, leaf.energyWh, leaf.readingsRoot, leaf.salt))
-            )
-        );
+        return
+            keccak256(
+                bytes.concat(
+                    keccak256(
+                        abi.encode(leaf.account, leaf.epoch, leaf.energyWh, leaf.readingsRoot, leaf.salt)
+                    )
+                )
+            );
     }
 }

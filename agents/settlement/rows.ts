@@ -1,0 +1,104 @@
+import { concat, dataLength, dataSlice, toBeHex } from "ethers";
+
+/**
+ * How flow requests and shortfalls lie on the wire; the byte layout is that of contracts/libraries/FlowRows.sol:
+ *
+ *     request    | account 4 | price 4 | deposit 8 | Wh of epoch 0: 4 | Wh of epoch 1: 4 | ...
+ *     shortfalls                                   | Wh of epoch 0: 4 | Wh of epoch 1: 4 | ...
+ */
+
+const ENERGY_BYTES = 4;
+const TERMS_BYTES = 16;
+
+/** What is asked of one DER for a run of epochs. */
+export interface RequestRow {
+  account: bigint;
+  /** units per kWh */
+  price: bigint;
+  /** units */
+  deposit: bigint;
+  /** Wh, one an epoch */
+  energyWh: bigint[];
+}
+
+/** Bytes on the wire that are not what they should be. */
+export class WireError extends Error {
+  readonly expected: string;
+  readonly received: string;
+
+  constructor(what: string, expected: string, received: string) {
+    super(`${what}: expected ${expected}, received ${received}`);
+    this.name = "WireError";
+    this.expected = expected;
+    this.received = received;
+  }
+}
+
+/** The length of a request's row, in bytes. */
+export function rowBytes(count: number): number {
+  return TERMS_BYTES + ENERGY_BYTES * count;
+}
+
+/** Packs figures of energy: a baseline, or the shortfalls of one row. Wh, each under 2^32. */
+export function packEnergy(figures: readonly bigint[]): string {
+  return concat(figures.map((wh) => toBeHex(wh, ENERGY_BYTES)));
+}
+
+export function unpackEnergy(bytes: string): bigint[] {
+  const length = dataLength(bytes);
+  requireMultiple("list of energy", length, ENERGY_BYTES);
+  return Array.from({ length: length / ENERGY_BYTES }, (_, i) =>
+    unsigned(bytes, i * ENERGY_BYTES, ENERGY_BYTES),
+  );
+}
+
+/** Packs a request; rows must be sorted by account and all have the same number of epochs. */
+export function packRows(rows: readonly RequestRow[]): string {
+  return concat(
+    rows.flatMap((row) => [
+      toBeHex(row.account, 4),
+      toBeHex(row.price, 4),
+      toBeHex(row.deposit, 8),
+      packEnergy(row.energyWh),
+    ]),
+  );
+}
+
+export function unpackRows(bytes: string, count: number): RequestRow[] {
+  const length = dataLength(bytes);
+  const stride = rowBytes(count);
+  requireMultiple("request", length, stride);
+  return Array.from({ length: length / stride }, (_, i) => {
+    const at = i * stride;
+    return {
+      account: unsigned(bytes, at, 4),
+      price: unsigned(bytes, at + 4, 4),
+      deposit: unsigned(bytes, at + 8, 8),
+      energyWh: unpackEnergy(dataSlice(bytes, at + TERMS_BYTES, at + stride)),
+    };
+  });
+}
+
+/** Packs shortfalls, one list an account in the order of the request's rows. */
+export function packShortfalls(shortfallsWh: readonly (readonly bigint[])[]): string {
+  return concat(shortfallsWh.map((row) => packEnergy(row)));
+}
+
+export function unpackShortfalls(bytes: string, count: number): bigint[][] {
+  const stride = ENERGY_BYTES * count;
+  const length = dataLength(bytes);
+  requireMultiple("shortfalls", length, stride);
+  return Array.from({ length: length / stride }, (_, i) =>
+    unpackEnergy(dataSlice(bytes, i * stride, (i + 1) * stride)),
+  );
+}
+
+function unsigned(bytes: string, offset: number, length: number): bigint {
+  return BigInt(dataSlice(bytes, offset, offset + length));
+}
+
+function requireMultiple(what: string, length: number, entry: number): void {
+  if (length % entry !== 0) {
+    throw new WireError(what, `a multiple of ${entry.toString()} bytes`, `${length.toString()} bytes`);
+  }
+}
