@@ -79,6 +79,29 @@ export function unpackRows(bytes: string, count: number): RequestRow[] {
   });
 }
 
+/** The row of one account, and its place among the rows; undefined if it has none. Reads no other row. */
+export function findRow(
+  bytes: string,
+  count: number,
+  account: bigint,
+): { index: number; row: RequestRow } | undefined {
+  const wanted = toBeHex(account, 4).slice(2);
+  const stride = 2 * rowBytes(count);
+  for (let at = 2, index = 0; at < bytes.length; at += stride, index += 1) {
+    if (bytes.startsWith(wanted, at)) {
+      const [row] = unpackRows(`0x${bytes.slice(at, at + stride)}`, count);
+      return row && { index, row };
+    }
+  }
+  return undefined;
+}
+
+/** The shortfalls of the row at `index`, Wh. */
+export function shortfallsOfRow(bytes: string, count: number, index: number): bigint[] {
+  const stride = ENERGY_BYTES * count;
+  return unpackEnergy(dataSlice(bytes, index * stride, (index + 1) * stride));
+}
+
 /** Packs shortfalls, one list an account in the order of the request's rows. */
 export function packShortfalls(shortfallsWh: readonly (readonly bigint[])[]): string {
   return concat(shortfallsWh.map((row) => packEnergy(row)));

@@ -1,0 +1,243 @@
+import { randomBytes } from "node:crypto";
+
+import { hexlify, ZeroHash } from "ethers";
+
+import { type Connection, RefusedError } from "../chain/connection.ts";
+import { ChainFollower, type Service } from "../chain/follower.ts";
+import type { FlowRequest } from "../chain/service-view.ts";
+import { bundleJson, makeBundle, readingsOf, readingsRoot } from "../evidence/bundle.ts";
+import { Commitment, type FlowLeaf } from "../evidence/commitment.ts";
+import { type Dossier, keptMeterId } from "../evidence/dossier.ts";
+import { toJson } from "../evidence/json.ts";
+import type { EvidenceQuery } from "../evidence/query.ts";
+import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
+import { Recorder } from "../metering/recorder.ts";
+import { energyWs, type MeterSource } from "../metering/source.ts";
+import { type Log, silent } from "../runtime/log.ts";
+import type { Agent } from "../runtime/run.ts";
+import { packEnergy, packRows, packShortfalls } from "../settlement/rows.ts";
+import type { ReadingStore } from "../store/store.ts";
+import { type AggregatorIntent, decide, type Policy } from "./decide.ts";
+import { shortfalls } from "./distribute.ts";
+
+/** What the Aggregator has at a DER's connection. */
+export interface Connected {
+  /** What flows through its own meter there. */
+  readonly source: MeterSource;
+  /** What it expects to flow. */
+  readonly forecast: MeterSource;
+  readonly gainPpm?: bigint;
+}
+
+export interface AggregatorOptions {
+  readonly connection: Connection;
+  readonly store: ReadingStore;
+  readonly startBlock: number;
+  readonly policy: Policy;
+  /** Undefined for a DER at whose connection it has no meter: such a one is asked for nothing. */
+  readonly connected: (der: string) => Connected | undefined;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly log?: Log;
+}
+
+/** Sells the flow of many DERs: distributes the ordered baseline, meters, commits to its readings and sweeps. */
+export class AggregatorAgent implements Agent {
+  readonly #options: AggregatorOptions;
+  readonly #follower: ChainFollower;
+  readonly #recorder: Recorder;
+  readonly #metered = new Set<string>();
+  readonly #log: Log;
+  #server: EvidenceServer | undefined;
+
+  constructor(options: AggregatorOptions) {
+    this.#options = options;
+    this.#follower = new ChainFollower(options.connection, options.store, options.startBlock);
+    this.#recorder = new Recorder(options.store);
+    this.#log = options.log ?? silent;
+  }
+
+  get address(): string {
+    return this.#options.connection.wallet.address;
+  }
+
+  /** Starts to serve evidence to DERs and the Operator. @returns where */
+  async serve(): Promise<string> {
+    this.#server ??= await serveEvidence({
+      ...this.#options.listen,
+      chainId: this.#options.connection.chainId,
+      now: () => this.#follower.head.timestamp,
+      answer: (query, requester) => this.#answer(query, requester),
+    });
+    return this.#server.url;
+  }
+
+  async advance(): Promise<void> {
+    const blocks = await this.#follower.follow();
+    this.#meterNewcomers();
+    await this.#recorder.record(blocks);
+    await this.#follower.metered();
+    const { service, ledger, head, epoch } = this.#follower;
+    const forecastWh = (der: string, of: number): bigint => this.#forecastWh(der, of);
+    const intents = decide(this.#options.policy, { now: head.timestamp, epoch, service, ledger, forecastWh });
+    for (const intent of intents) await this.#carryOut(intent);
+  }
+
+  async close(): Promise<void> {
+    await this.#server?.close();
+    await this.#options.store.close();
+    this.#options.connection.close();
+  }
+
+  // -------------------------------------------------------------------------------------------------------- Meters
+
+  /** A meter is read from the moment its DER is commissioned, before the first epoch that counts. */
+  #meterNewcomers(): void {
+    for (const { der, since } of this.#follower.service.view.agreements.values()) {
+      const connected = this.#options.connected(der);
+      if (since === undefined || connected === undefined || this.#metered.has(der)) continue;
+      this.#metered.add(der);
+      const { source, gainPpm = 0n } = connected;
+      this.#recorder.add({ address: keptMeterId(this.address, der), source, gainPpm });
+    }
+  }
+
+  #forecastWh(der: string, epoch: number): bigint {
+    const { epochSeconds } = this.#follower.service.terms.rules;
+    const forecast = this.#options.connected(der)?.forecast;
+    return forecast === undefined
+      ? 0n
+      : energyWs(forecast, epoch * epochSeconds, (epoch + 1) * epochSeconds) / 3600n;
+  }
+
+  // -------------------------------------------------------------------------------------------------------- Actions
+
+  async #carryOut(intent: AggregatorIntent): Promise<void> {
+    try {
+      await this.#send(intent);
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      this.#log("refused", { intent: intent.kind, reason: error.message });
+    }
+  }
+
+  async #send(intent: AggregatorIntent): Promise<void> {
+    const { connection } = this.#options;
+    const aria = connection.ariaAt(this.#follower.service.address);
+    switch (intent.kind) {
+      case "postBond":
+        await connection.deposit(intent.short);
+        await connection.send("postBond", () => aria.postBond());
+        break;
+      case "request": {
+        const { order, firstEpoch, count, rows } = intent;
+        const baseline = packEnergy(this.#follower.service.view.remainingOf(order));
+        const left = { id: order.id, firstEpoch: order.firstEpoch, baseline };
+        await connection.send("requestFlow", () => aria.requestFlow(left, firstEpoch, count, packRows(rows)));
+        this.#log("requested", { firstEpoch, count, ders: rows.length });
+        // The next page draws on what this one left.
+        await this.#follower.follow().then((blocks) => this.#recorder.record(blocks));
+        break;
+      }
+      case "sweep":
+        await this.#sweep(intent.request);
+        break;
+    }
+  }
+
+  async #sweep(request: FlowRequest): Promise<void> {
+    const { connection, store } = this.#options;
+    const { address, view } = this.#follower.service;
+    const commitment = await this.#commitment(request);
+    await store.saveCommitment({
+      aria: address,
+      requestId: request.id,
+      flowRoot: commitment.root,
+      json: commitment.json(),
+    });
+    const missing = view
+      .rowsOf(request)
+      .map(({ account, energyWh }) => shortfalls(energyWh, this.#committedWh(commitment, request, account)));
+    await connection.send("sweepEpoch", () =>
+      connection
+        .ariaAt(address)
+        .sweepEpoch(request.id, request.packedRows, packShortfalls(missing), commitment.root),
+    );
+    this.#log("swept", { request: request.id, firstEpoch: request.firstEpoch, count: request.count });
+  }
+
+  #committedWh(commitment: Commitment, { firstEpoch, count }: FlowRequest, account: bigint): bigint[] {
+    return Array.from(
+      { length: count },
+      (_, i) => commitment.leafOf(account, firstEpoch + i)?.energyWh ?? 0n,
+    );
+  }
+
+  /** What its meters say of all DERs over the request's epochs; the stored one if it was made before. */
+  async #commitment(request: FlowRequest): Promise<Commitment> {
+    const { address } = this.#follower.service;
+    const stored = await this.#options.store.commitmentOf(address, request.id);
+    if (stored !== undefined) return Commitment.parse(stored.json);
+    const leaves: FlowLeaf[] = [];
+    for (const { account, der } of this.#follower.service.view.agreements.values()) {
+      if (!this.#metered.has(der)) continue;
+      for (let epoch = request.firstEpoch; epoch < request.firstEpoch + request.count; epoch += 1) {
+        leaves.push(await this.#leaf(account, der, epoch));
+      }
+    }
+    return new Commitment(leaves);
+  }
+
+  async #leaf(account: bigint, der: string, epoch: number): Promise<FlowLeaf> {
+    const { energyWh, readings } = await readingsOf(this.#options.store, this.#epochOf(der, epoch));
+    return {
+      account,
+      epoch,
+      energyWh,
+      readingsRoot: readings.length === 0 ? ZeroHash : readingsRoot(readings),
+      salt: hexlify(randomBytes(32)),
+    };
+  }
+
+  #epochOf(der: string, epoch: number): { meter: string; epoch: number; epochSeconds: number } {
+    const { epochSeconds } = this.#follower.service.terms.rules;
+    return { meter: keptMeterId(this.address, der), epoch, epochSeconds };
+  }
+
+  // ------------------------------------------------------------------------------------------------------- Evidence
+
+  /** The Operator may see what a ruling needs; a DER only what concerns itself. */
+  async #answer(query: EvidenceQuery, requester: string): Promise<string | undefined> {
+    const { ledger, services } = this.#follower;
+    const service = services.find((candidate) => candidate.address === query.aria);
+    const der = ledger.owners.get(query.account);
+    if (service === undefined || der === undefined || !service.view.agreements.has(query.account))
+      return undefined;
+    const isOperator = requester === ledger.ownerOf(service.terms.operatorAccount);
+    if (!isOperator && requester !== der) return undefined;
+    const bundle = await makeBundle(this.#options.store, {
+      ...this.#epochOf(der, query.epoch),
+      venue: { chainId: this.#options.connection.chainId, aria: query.aria },
+      der,
+      signer: this.#options.connection.wallet,
+    });
+    if (bundle === undefined) return undefined;
+    const commitment = await this.#committed(service, query);
+    const dossier: Dossier = isOperator
+      ? { bundle: bundleJson(bundle), commitment: commitment?.json() }
+      : { bundle: bundleJson(bundle), ownLeaf: commitment && ownLeaf(commitment, query) };
+    return JSON.stringify(dossier);
+  }
+
+  async #committed(service: Service, { account, epoch }: EvidenceQuery): Promise<Commitment | undefined> {
+    const entry = service.view.entryOf(account, epoch);
+    if (entry?.request.sweep === undefined) return undefined;
+    const stored = await this.#options.store.commitmentOf(service.address, entry.request.id);
+    return stored && Commitment.parse(stored.json);
+  }
+}
+
+function ownLeaf(commitment: Commitment, { account, epoch }: EvidenceQuery): Dossier["ownLeaf"] {
+  const leaf = commitment.leafOf(account, epoch);
+  if (leaf === undefined) return undefined;
+  return { leaf: toJson(leaf), proof: commitment.proofOf(leaf) };
+}

@@ -1,0 +1,162 @@
+import {
+  Contract,
+  Interface,
+  isError,
+  JsonRpcProvider,
+  type TransactionReceipt,
+  type TransactionResponse,
+  Wallet,
+  ZeroAddress,
+} from "ethers";
+
+import {
+  ARIA__factory,
+  type ARIA,
+  Disputes__factory,
+  Registry__factory,
+  type Registry,
+  Vault__factory,
+  type Vault,
+} from "../../types/index.ts";
+
+/** One party's own link to the chain: its node, its key, and the contracts as that key may call them. */
+export interface Connection {
+  readonly provider: JsonRpcProvider;
+  readonly wallet: Wallet;
+  readonly chainId: bigint;
+  readonly registry: Registry;
+  readonly vault: Vault;
+  /** One unit of the Vault, in the smallest parts of its asset. */
+  readonly unit: bigint;
+  /** Whether the Vault keeps the chain's own coin, which can be sent along with a call. */
+  readonly nativeCoin: boolean;
+  readonly vaultAddress: string;
+  readonly registryAddress: string;
+  /** Puts units into the own account of the Vault; nothing for 0. */
+  deposit(amount: bigint): Promise<void>;
+  /** ARIA at an address that the Registry named. */
+  ariaAt(address: string): ARIA;
+  /**
+   * Sends one transaction and waits until it is in a block.
+   * @throws {RefusedError} when the contracts refuse it, before or after it is sent.
+   */
+  send(kind: string, transaction: () => Promise<TransactionResponse>): Promise<TransactionReceipt>;
+  close(): void;
+}
+
+export interface ConnectionOptions {
+  readonly rpcUrl: string;
+  /** 32 bytes as 0x-hex. */
+  readonly privateKey: string;
+  /** Address of the Registry: the only one a party needs to know. */
+  readonly registry: string;
+  /** Told of every transaction that went through. */
+  readonly onReceipt?: (kind: string, gasUsed: bigint) => void;
+}
+
+/** A contract said no. */
+export class RefusedError extends Error {
+  override readonly name = "RefusedError";
+  readonly kind: string;
+  /** Name of the contract's custom error. */
+  readonly reason: string;
+  readonly args: readonly unknown[];
+
+  constructor(kind: string, reason: string, args: readonly unknown[], options?: ErrorOptions) {
+    super(`${kind} refused: ${reason}(${args.map(String).join(", ")})`, options);
+    this.kind = kind;
+    this.reason = reason;
+    this.args = args;
+  }
+}
+
+/** How often a receipt is asked for while it is not there yet. A node that mines at once answers at once. */
+const POLLING_MS = 250;
+
+/** A call to ARIA may fail in any of these, so their errors are looked up together. */
+const ERRORS = new Interface(
+  [ARIA__factory, Disputes__factory, Vault__factory, Registry__factory].flatMap((factory) =>
+    factory.abi.filter((entry) => entry.type === "error"),
+  ),
+);
+
+/** Connects a party to its node and finds the contracts through the Registry. */
+export async function connect(options: ConnectionOptions): Promise<Connection> {
+  const provider = new JsonRpcProvider(options.rpcUrl, undefined, {
+    staticNetwork: true,
+    batchStallTime: 0,
+    pollingInterval: POLLING_MS,
+    cacheTimeout: -1, // an answer from before the last block would be a wrong one
+  });
+  try {
+    return await connected(provider, options);
+  } catch (error) {
+    provider.destroy();
+    throw error;
+  }
+}
+
+async function connected(provider: JsonRpcProvider, options: ConnectionOptions): Promise<Connection> {
+  const { chainId } = await provider.getNetwork();
+  const wallet = new Wallet(options.privateKey, provider);
+  const registry = Registry__factory.connect(options.registry, wallet);
+  const service = ARIA__factory.connect(await registry.current(), wallet);
+  const vaultAddress = await service.vault();
+  const vault = Vault__factory.connect(vaultAddress, wallet);
+  const [unit, asset] = await Promise.all([vault.unit(), vault.asset()]);
+  const link = {
+    provider,
+    wallet,
+    chainId,
+    registry,
+    vault,
+    unit,
+    nativeCoin: asset === ZeroAddress,
+    vaultAddress,
+    registryAddress: await registry.getAddress(),
+    ariaAt: (address: string) => ARIA__factory.connect(address, wallet),
+    send: (kind: string, transaction: () => Promise<TransactionResponse>) =>
+      send(kind, transaction, options.onReceipt),
+    close: () => {
+      provider.destroy();
+    },
+  };
+  return { ...link, deposit: (amount) => deposit(link, asset, amount) };
+}
+
+async function deposit(
+  { wallet, vault, vaultAddress, unit, nativeCoin, send: sendKind }: Omit<Connection, "deposit">,
+  asset: string,
+  amount: bigint,
+): Promise<void> {
+  if (amount === 0n) return;
+  if (!nativeCoin) {
+    const token = new Contract(asset, ["function approve(address, uint256) returns (bool)"], wallet);
+    await sendKind("approve", () => token.getFunction("approve").send(vaultAddress, amount * unit));
+  }
+  const value = nativeCoin ? amount * unit : 0n;
+  await sendKind("deposit", () => vault.deposit(wallet.address, amount, { value }));
+}
+
+async function send(
+  kind: string,
+  transaction: () => Promise<TransactionResponse>,
+  onReceipt: ConnectionOptions["onReceipt"],
+): Promise<TransactionReceipt> {
+  try {
+    const receipt = await (await transaction()).wait();
+    if (receipt === null) throw new Error(`${kind}: the node gave no receipt`);
+    onReceipt?.(kind, receipt.gasUsed);
+    return receipt;
+  } catch (error) {
+    throw refusalIn(kind, error) ?? error;
+  }
+}
+
+/** The contracts' own reason in an error of the library, if there is one. */
+function refusalIn(kind: string, error: unknown): RefusedError | undefined {
+  if (!isError(error, "CALL_EXCEPTION") || error.data === null) return undefined;
+  const parsed = ERRORS.parseError(error.data);
+  if (parsed === null) return undefined;
+  return new RefusedError(kind, parsed.name, parsed.args.toArray(), { cause: error });
+}

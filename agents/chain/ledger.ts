@@ -1,0 +1,124 @@
+import type {
+  AccountOpenedEvent,
+  DepositedEvent,
+  HandedOverEvent,
+  LockSetEvent,
+  SettledEvent,
+  WithdrawnEvent,
+} from "../../types/Vault.ts";
+
+import { dataLength, dataSlice } from "ethers";
+
+import type { ChainEvent } from "./events.ts";
+
+const POSTING_BYTES = 12;
+const ACCOUNT_BYTES = 4;
+
+/** The Vault's books, rebuilt from its events alone. Amounts in units. */
+export class Ledger {
+  readonly owners = new Map<bigint, string>();
+  readonly accounts = new Map<string, bigint>();
+  readonly #balances = new Map<bigint, bigint>();
+  #locks = new Map<bigint, bigint>();
+  /** All that was ever paid in and taken out, by account. */
+  readonly deposited = new Map<bigint, bigint>();
+  readonly withdrawn = new Map<bigint, bigint>();
+  service: string | undefined;
+  generation = 0n;
+
+  /** The account of an address; undefined if it has none. */
+  accountOf(owner: string): bigint | undefined {
+    return this.accounts.get(owner);
+  }
+
+  /** The owner of an account; the Vault never lets one go without. */
+  ownerOf(account: bigint): string {
+    const owner = this.owners.get(account);
+    if (owner === undefined) throw new Error(`account ${account} was never opened`);
+    return owner;
+  }
+
+  balanceOf(account: bigint): bigint {
+    return this.#balances.get(account) ?? 0n;
+  }
+
+  lockOf(account: bigint): bigint {
+    return this.#locks.get(account) ?? 0n;
+  }
+
+  /** What the owner of an account may withdraw. */
+  freeOf(account: bigint): bigint {
+    const free = this.balanceOf(account) - this.lockOf(account);
+    return free > 0n ? free : 0n;
+  }
+
+  /** The sum of all accounts. */
+  total(): bigint {
+    return [...this.#balances.values()].reduce((sum, balance) => sum + balance, 0n);
+  }
+
+  apply(event: ChainEvent): void {
+    switch (event.name) {
+      case "AccountOpened":
+        this.#open(event.args as AccountOpenedEvent.OutputObject);
+        break;
+      case "Deposited": {
+        const { account, amount } = event.args as DepositedEvent.OutputObject;
+        this.#add(account, amount);
+        this.deposited.set(account, (this.deposited.get(account) ?? 0n) + amount);
+        break;
+      }
+      case "Withdrawn": {
+        const { account, amount } = event.args as WithdrawnEvent.OutputObject;
+        this.#add(account, -amount);
+        this.withdrawn.set(account, (this.withdrawn.get(account) ?? 0n) + amount);
+        break;
+      }
+      case "Settled":
+        for (const { account, amount } of unpackPostings(
+          (event.args as SettledEvent.OutputObject).postings,
+        )) {
+          this.#add(account, amount);
+        }
+        break;
+      case "LockSet": {
+        const { account, amount } = event.args as LockSetEvent.OutputObject;
+        this.#locks.set(account, amount);
+        break;
+      }
+      case "HandedOver": {
+        const { next, generation } = event.args as HandedOverEvent.OutputObject;
+        this.service = next;
+        this.generation = generation;
+        this.#locks = new Map(); // they end with the service that set them
+        break;
+      }
+    }
+  }
+
+  #open({ account, owner }: AccountOpenedEvent.OutputObject): void {
+    this.owners.set(account, owner);
+    this.accounts.set(owner, account);
+  }
+
+  #add(account: bigint, amount: bigint): void {
+    this.#balances.set(account, this.balanceOf(account) + amount);
+  }
+}
+
+export interface Posting {
+  account: bigint;
+  /** units, negative when given */
+  amount: bigint;
+}
+
+/** The postings of a settlement (layout: contracts/types/Postings.sol). */
+export function unpackPostings(postings: string): Posting[] {
+  return Array.from({ length: dataLength(postings) / POSTING_BYTES }, (_, i) => {
+    const at = i * POSTING_BYTES;
+    return {
+      account: BigInt(dataSlice(postings, at, at + ACCOUNT_BYTES)),
+      amount: BigInt.asIntN(64, BigInt(dataSlice(postings, at + ACCOUNT_BYTES, at + POSTING_BYTES))),
+    };
+  });
+}

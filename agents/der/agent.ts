@@ -1,0 +1,248 @@
+import { Wallet } from "ethers";
+
+import { type Connection, RefusedError } from "../chain/connection.ts";
+import { ChainFollower } from "../chain/follower.ts";
+import type { Dispute, Entry, FlowRequest } from "../chain/service-view.ts";
+import { makeBundle, bundleJson, type Bundle, readingsOf } from "../evidence/bundle.ts";
+import type { EvidenceQuery } from "../evidence/query.ts";
+import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
+import { Recorder } from "../metering/recorder.ts";
+import type { MeterSource } from "../metering/source.ts";
+import { type Log, silent } from "../runtime/log.ts";
+import type { Agent } from "../runtime/run.ts";
+import { proofOf } from "../settlement/tree.ts";
+import type { ReadingStore } from "../store/store.ts";
+import { decide, type DerIntent, type DerSituation, shortChangedWh, type Wishes } from "./decide.ts";
+
+export interface DerOptions {
+  readonly connection: Connection;
+  readonly store: ReadingStore;
+  readonly startBlock: number;
+  /** Key of the meter, in a real one sealed inside it. */
+  readonly meterKey: string;
+  /** What flows through the meter. */
+  readonly source: MeterSource;
+  readonly gainPpm?: bigint;
+  readonly wishes: Wishes;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly log?: Log;
+}
+
+/** A small producer: it joins, meters what it feeds, checks each sweep against its own register and disputes it. */
+export class DerAgent implements Agent {
+  readonly #options: DerOptions;
+  readonly #follower: ChainFollower;
+  readonly #recorder: Recorder;
+  readonly #meterWallet: Wallet;
+  readonly #log: Log;
+  /** Requests with nothing left to check, by ARIA and number. */
+  readonly #checked = new Set<string>();
+  /** Versions of ARIA that refused this DER. */
+  readonly #refusedBy = new Map<string, RefusedError>();
+  #server: EvidenceServer | undefined;
+
+  constructor(options: DerOptions) {
+    this.#options = options;
+    this.#follower = new ChainFollower(options.connection, options.store, options.startBlock);
+    this.#recorder = new Recorder(options.store);
+    this.#meterWallet = new Wallet(options.meterKey);
+    this.#log = options.log ?? silent;
+    this.#recorder.add({
+      address: this.#meterWallet.address,
+      source: options.source,
+      gainPpm: options.gainPpm ?? 0n,
+    });
+  }
+
+  get address(): string {
+    return this.#options.connection.wallet.address;
+  }
+
+  /** Why the current ARIA refused this DER, if it did. */
+  get refusal(): RefusedError | undefined {
+    return this.#refusedBy.get(this.#follower.service.address);
+  }
+
+  /** Starts to serve evidence to the Operator. @returns where */
+  async serve(): Promise<string> {
+    this.#server ??= await serveEvidence({
+      ...this.#options.listen,
+      chainId: this.#options.connection.chainId,
+      now: () => this.#follower.head.timestamp,
+      answer: (query, requester) => this.#answer(query, requester),
+    });
+    return this.#server.url;
+  }
+
+  async advance(): Promise<void> {
+    const blocks = await this.#follower.follow();
+    await this.#recorder.record(blocks);
+    await this.#follower.metered();
+    for (const intent of decide(this.#options.wishes, await this.#situation())) await this.#carryOut(intent);
+  }
+
+  async close(): Promise<void> {
+    await this.#server?.close();
+    await this.#options.store.close();
+    this.#options.connection.close();
+  }
+
+  // ------------------------------------------------------------------------------------------------------ Situation
+
+  async #situation(): Promise<DerSituation> {
+    const { ledger, service, head, epoch } = this.#follower;
+    const account = ledger.accountOf(this.address);
+    const settled = account === undefined ? [] : await this.#settled(account);
+    return {
+      now: head.timestamp,
+      epoch,
+      terms: service.terms,
+      agreement: account === undefined ? undefined : service.view.agreements.get(account),
+      balance: account === undefined ? 0n : ledger.balanceOf(account),
+      free: account === undefined ? 0n : ledger.freeOf(account),
+      retiring: service.view.lastEpoch !== undefined,
+      refused: this.#refusedBy.has(service.address),
+      settled,
+      openDisputes: this.#openDisputes(account),
+    };
+  }
+
+  #openDisputes(account: bigint | undefined): Dispute[] {
+    const { disputes } = this.#follower.service.view;
+    return [...disputes.values()].filter(
+      (dispute) => dispute.account === account && dispute.status === "open",
+    );
+  }
+
+  /** Own entries that can be disputed now. A request whose entries are all in order is not looked at again. */
+  async #settled(account: bigint): Promise<DerSituation["settled"]> {
+    const { address, view, terms } = this.#follower.service;
+    const settled: { epoch: number; entry: Entry; measuredWh: bigint }[] = [];
+    for (const request of view.requests.values()) {
+      const key = `${address} ${request.id}`;
+      if (this.#checked.has(key)) continue;
+      const window = this.#disputeWindow(request);
+      if (window === "before") continue;
+      const wanting = window === "after" ? [] : await this.#wanting(account, request);
+      if (wanting.length === 0) this.#checked.add(key);
+      settled.push(
+        ...wanting.filter(({ entry, measuredWh }) => shortChangedWh(entry, measuredWh, terms) > 0n),
+      );
+    }
+    return settled;
+  }
+
+  /** Own entries of a settled request that were short-changed and are not disputed yet. */
+  async #wanting(
+    account: bigint,
+    request: FlowRequest,
+  ): Promise<{ epoch: number; entry: Entry; measuredWh: bigint }[]> {
+    const { view, terms } = this.#follower.service;
+    const wanting: { epoch: number; entry: Entry; measuredWh: bigint }[] = [];
+    for (let epoch = request.firstEpoch; epoch < request.firstEpoch + request.count; epoch += 1) {
+      const entry = view.entryOf(account, epoch);
+      if (entry?.request !== request || view.disputes.has((account << 32n) | BigInt(epoch))) continue;
+      const { energyWh: measuredWh } = await readingsOf(this.#options.store, this.#epochOfMeter(epoch));
+      if (shortChangedWh(entry, measuredWh, terms) > 0n) wanting.push({ epoch, entry, measuredWh });
+    }
+    return wanting;
+  }
+
+  #disputeWindow(request: FlowRequest): "before" | "open" | "after" {
+    const { rules } = this.#follower.service.terms;
+    const sweepDeadline =
+      (request.firstEpoch + request.count) * rules.epochSeconds + rules.sweepWindowSeconds;
+    const opens = request.sweep?.sweptAt ?? sweepDeadline + 1;
+    const { timestamp } = this.#follower.head;
+    if (timestamp < opens) return "before";
+    return timestamp > opens + rules.disputeWindowSeconds ? "after" : "open";
+  }
+
+  // -------------------------------------------------------------------------------------------------------- Actions
+
+  async #carryOut(intent: DerIntent): Promise<void> {
+    try {
+      await this.#send(intent);
+      this.#log(intent.kind, { ...intent, entry: undefined });
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      if (intent.kind === "join") this.#refusedBy.set(this.#follower.service.address, error);
+      this.#log("refused", { intent: intent.kind, reason: error.message });
+    }
+  }
+
+  async #send(intent: DerIntent): Promise<void> {
+    const { connection } = this.#options;
+    const aria = connection.ariaAt(this.#follower.service.address);
+    switch (intent.kind) {
+      case "join": {
+        if (!connection.nativeCoin) await connection.deposit(intent.depositShort);
+        const value = connection.nativeCoin ? intent.depositShort * connection.unit : 0n;
+        await connection.send("join", () =>
+          aria.join(intent.powerW, intent.price, this.#meterWallet.address, { value }),
+        );
+        break;
+      }
+      case "leave":
+        await connection.send("leave", () => aria.leave());
+        break;
+      case "close":
+        await connection.send("close", () => aria.close());
+        break;
+      case "withdraw":
+        await connection.send("withdraw", () => connection.vault.withdraw(intent.amount, this.address));
+        break;
+      case "settleByDefault":
+        await connection.send("settleByDefault", () => aria.settleByDefault(intent.disputeId));
+        break;
+      case "dispute":
+        await this.#dispute(intent.epoch, intent.entry);
+        break;
+    }
+  }
+
+  async #dispute(epoch: number, { request }: Entry): Promise<void> {
+    const { connection } = this.#options;
+    const { address, view } = this.#follower.service;
+    const account = this.#follower.ledger.accountOf(this.address) ?? 0n;
+    const row = proofOf(view.settledRequest(request), account);
+    const bundle = await this.#bundle(address, epoch);
+    if (row === undefined || bundle === undefined) return;
+    const { statement, signature } = bundle;
+    await connection.send("raiseDisputeEvent", () =>
+      connection.ariaAt(address).raiseDisputeEvent(statement, signature, row),
+    );
+  }
+
+  // ------------------------------------------------------------------------------------------------------- Evidence
+
+  #epochOfMeter(epoch: number): { meter: string; epoch: number; epochSeconds: number } {
+    return {
+      meter: this.#meterWallet.address,
+      epoch,
+      epochSeconds: this.#follower.service.terms.rules.epochSeconds,
+    };
+  }
+
+  #bundle(aria: string, epoch: number): Promise<Bundle | undefined> {
+    const venue = { chainId: this.#options.connection.chainId, aria };
+    const signer = this.#meterWallet;
+    return makeBundle(this.#options.store, {
+      ...this.#epochOfMeter(epoch),
+      venue,
+      der: this.address,
+      signer,
+    });
+  }
+
+  /** Evidence of a dispute is for the Operator alone, and only for epochs that are disputed. */
+  async #answer({ aria, account, epoch }: EvidenceQuery, requester: string): Promise<string | undefined> {
+    const { ledger } = this.#follower;
+    const service = this.#follower.services.find((candidate) => candidate.address === aria);
+    if (service === undefined || account !== ledger.accountOf(this.address)) return undefined;
+    if (requester !== ledger.ownerOf(service.terms.operatorAccount)) return undefined;
+    if (!service.view.disputes.has((account << 32n) | BigInt(epoch))) return undefined;
+    const bundle = await this.#bundle(aria, epoch);
+    return bundle && bundleJson(bundle);
+  }
+}

@@ -1,0 +1,17 @@
+import { z } from "zod";
+
+import { sourceSpec } from "../metering/sources/spec.ts";
+import { agentSchema, amount, keyVariableSchema, listenSchema } from "../runtime/config.ts";
+
+/** A DER's configuration file. */
+export const derSchema = agentSchema.extend({
+  meterKey: keyVariableSchema,
+  /** W that can be injected. */
+  powerW: amount,
+  /** Units of the Vault asked per kWh. */
+  price: amount,
+  leaveAtEpoch: z.number().int().nonnegative().optional(),
+  source: sourceSpec,
+  /** Where evidence is served to the Operator. */
+  listen: listenSchema,
+});

@@ -1,0 +1,100 @@
+import type { Agreement, Dispute, Entry } from "../chain/service-view.ts";
+import type { ServiceTerms } from "../chain/service-terms.ts";
+import { depositFor, tolerance } from "../settlement/rules.ts";
+
+/** What a DER's owner wants of it. */
+export interface Wishes {
+  readonly powerW: bigint;
+  /** units per kWh */
+  readonly price: bigint;
+  /** Leave once this epoch has begun; undefined to stay. */
+  readonly leaveAtEpoch: number | undefined;
+}
+
+/** What the chain and the own meter say, as far as a decision needs it. */
+export interface DerSituation {
+  /** Unix seconds of the last block. */
+  readonly now: number;
+  readonly epoch: number;
+  readonly terms: ServiceTerms;
+  readonly agreement: Agreement | undefined;
+  /** units */
+  readonly balance: bigint;
+  readonly free: bigint;
+  readonly retiring: boolean;
+  /** Whether this ARIA refused us before: it will not have changed its mind. */
+  readonly refused: boolean;
+  /** Epochs that were swept, or not swept in time, can still be disputed and were not yet, with our own measurement. */
+  readonly settled: readonly { epoch: number; entry: Entry; measuredWh: bigint }[];
+  readonly openDisputes: readonly Dispute[];
+}
+
+export type DerIntent =
+  | { kind: "join"; powerW: bigint; price: bigint; depositShort: bigint }
+  | { kind: "leave" }
+  | { kind: "close" }
+  | { kind: "withdraw"; amount: bigint }
+  | { kind: "dispute"; epoch: number; entry: Entry }
+  | { kind: "settleByDefault"; disputeId: bigint };
+
+/** What a DER does now: pure, from what it knows to what it wants done, most urgent first. */
+export function decide(wishes: Wishes, situation: DerSituation): DerIntent[] {
+  return [
+    ...disputes(situation),
+    ...overdueRulings(situation),
+    ...join(wishes, situation),
+    ...departure(wishes, situation),
+  ];
+}
+
+/** Energy that was fed and asked for but not credited, if it is more than the tolerance; in Wh. */
+export function shortChangedWh(entry: Entry, measuredWh: bigint, { rules }: ServiceTerms): bigint {
+  const entitledWh = measuredWh < entry.requestedWh ? measuredWh : entry.requestedWh;
+  const claimWh = entitledWh - (entry.creditedWh ?? 0n);
+  return claimWh > tolerance(entitledWh, rules.meterToleranceBps, rules.toleranceFloorWh) ? claimWh : 0n;
+}
+
+function disputes({ settled, terms, balance }: DerSituation): DerIntent[] {
+  const affordable =
+    terms.rules.disputeBond === 0n ? settled.length : Number(balance / terms.rules.disputeBond);
+  return settled
+    .filter(({ entry, measuredWh }) => shortChangedWh(entry, measuredWh, terms) > 0n)
+    .slice(0, affordable)
+    .map(({ epoch, entry }) => ({ kind: "dispute", epoch, entry }));
+}
+
+function overdueRulings({ openDisputes, terms, now }: DerSituation): DerIntent[] {
+  return openDisputes
+    .filter((dispute) => now > dispute.raisedAt + terms.rules.rulingWindowSeconds)
+    .map(({ id }) => ({ kind: "settleByDefault", disputeId: id }));
+}
+
+function join(
+  wishes: Wishes,
+  { agreement, retiring, refused, terms, balance, epoch }: DerSituation,
+): DerIntent[] {
+  if (agreement !== undefined || retiring || refused) return [];
+  if (wishes.leaveAtEpoch !== undefined && epoch >= wishes.leaveAtEpoch) return [];
+  const deposit = depositFor(wishes.powerW, terms.criteria.depositPerKw);
+  const wanted = deposit + terms.rules.disputeBond; // enough to contest a sweep without touching the deposit
+  const depositShort = balance >= wanted ? 0n : wanted - balance;
+  return [{ kind: "join", powerW: wishes.powerW, price: wishes.price, depositShort }];
+}
+
+function departure(
+  { leaveAtEpoch }: Wishes,
+  { agreement, epoch, now, terms, free }: DerSituation,
+): DerIntent[] {
+  if (leaveAtEpoch === undefined || epoch < leaveAtEpoch) return [];
+  switch (agreement?.status) {
+    case "prospective":
+    case "active":
+      return [{ kind: "leave" }];
+    case "leaving": {
+      const { epochSeconds, sweepWindowSeconds } = terms.rules;
+      return now > (agreement.until ?? 0) * epochSeconds + sweepWindowSeconds ? [{ kind: "close" }] : [];
+    }
+    default:
+      return free > 0n ? [{ kind: "withdraw", amount: free }] : [];
+  }
+}

@@ -1,0 +1,55 @@
+import { type Signer, type TypedDataDomain, TypedDataEncoder, verifyTypedData } from "ethers";
+
+/**
+ * What a meter says of one DER in one epoch, in the form it signs (EIP-712). ARIA checks the same in
+ * contracts/libraries/Statements.sol.
+ */
+export interface FlowStatement {
+  /** Checksummed address of the DER. */
+  readonly der: string;
+  readonly epoch: number;
+  readonly energyWh: bigint;
+  /** Root of the Merkle tree over the epoch's reading digests. */
+  readonly readingsRoot: string;
+  readonly firstBlock: number;
+  readonly firstBlockHash: string;
+  readonly lastBlock: number;
+  readonly lastBlockHash: string;
+}
+
+/** The contract that a statement is made to: nothing signed for one counts for another. */
+export interface Venue {
+  readonly chainId: bigint;
+  /** Checksummed address. */
+  readonly aria: string;
+}
+
+export const FLOW_STATEMENT_TYPES = {
+  FlowStatement: [
+    { name: "der", type: "address" },
+    { name: "epoch", type: "uint32" },
+    { name: "energyWh", type: "uint64" },
+    { name: "readingsRoot", type: "bytes32" },
+    { name: "firstBlock", type: "uint64" },
+    { name: "firstBlockHash", type: "bytes32" },
+    { name: "lastBlock", type: "uint64" },
+    { name: "lastBlockHash", type: "bytes32" },
+  ],
+};
+
+export function domainOf({ chainId, aria }: Venue): TypedDataDomain {
+  return { name: "Proof of Flow", version: "1", chainId, verifyingContract: aria };
+}
+
+export function statementDigest(venue: Venue, statement: FlowStatement): string {
+  return TypedDataEncoder.hash(domainOf(venue), FLOW_STATEMENT_TYPES, statement);
+}
+
+export function signStatement(signer: Signer, venue: Venue, statement: FlowStatement): Promise<string> {
+  return signer.signTypedData(domainOf(venue), FLOW_STATEMENT_TYPES, statement);
+}
+
+/** Who signed a statement. @throws TypeError for a malformed signature. */
+export function signerOf(venue: Venue, statement: FlowStatement, signature: string): string {
+  return verifyTypedData(domainOf(venue), FLOW_STATEMENT_TYPES, statement, signature);
+}

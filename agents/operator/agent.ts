@@ -1,0 +1,162 @@
+import { Wallet } from "ethers";
+
+import { type Connection, RefusedError } from "../chain/connection.ts";
+import { ChainFollower } from "../chain/follower.ts";
+import { FAULTS, type Dispute } from "../chain/service-view.ts";
+import { evidenceHash } from "../evidence/bundle.ts";
+import { keptMeterId } from "../evidence/dossier.ts";
+import type { Verdict } from "../evidence/adjudicate.ts";
+import { Recorder } from "../metering/recorder.ts";
+import type { MeterSource } from "../metering/source.ts";
+import { type Log, silent } from "../runtime/log.ts";
+import type { Agent } from "../runtime/run.ts";
+import { packEnergy } from "../settlement/rows.ts";
+import type { ReadingStore } from "../store/store.ts";
+import { decide, type OperatorIntent, type Policy } from "./decide.ts";
+import { hear } from "./hearing.ts";
+
+export interface OperatorOptions {
+  readonly connection: Connection;
+  readonly store: ReadingStore;
+  readonly startBlock: number;
+  readonly policy: Policy;
+  /** What flows through the feeder meter: all DERs together. */
+  readonly feeder: MeterSource;
+  readonly feederGainPpm?: bigint;
+  /** How far the feeder meter and the sum of the DERs' may differ, parts per million of what the feeder saw. */
+  readonly feederPpm: bigint;
+  readonly baselineWh: (epoch: number) => bigint;
+  readonly inspected: (meter: string) => boolean;
+  /** Where parties serve their evidence, by address. */
+  readonly evidenceUrl: (party: string) => string | undefined;
+  readonly log?: Log;
+}
+
+/** A ruling as it was made. */
+export interface Ruling {
+  readonly dispute: Dispute;
+  readonly verdict: Verdict;
+  readonly evidenceHash: string;
+}
+
+/** The grid company: funds, orders, commissions, keeps the feeder meter and rules on disputes. */
+export class OperatorAgent implements Agent {
+  readonly #options: OperatorOptions;
+  readonly #follower: ChainFollower;
+  readonly #recorder: Recorder;
+  readonly #log: Log;
+  readonly #rulings = new Map<Dispute, Ruling>();
+
+  constructor(options: OperatorOptions) {
+    this.#options = options;
+    this.#follower = new ChainFollower(options.connection, options.store, options.startBlock);
+    this.#recorder = new Recorder(options.store);
+    this.#log = options.log ?? silent;
+    this.#recorder.add({
+      address: this.feederMeter,
+      source: options.feeder,
+      gainPpm: options.feederGainPpm ?? 0n,
+    });
+  }
+
+  get wallet(): Wallet {
+    return this.#options.connection.wallet;
+  }
+
+  get feederMeter(): string {
+    return keptMeterId(this.wallet.address, this.#options.connection.vaultAddress);
+  }
+
+  /** What was ruled since the start, and what waits for a person. */
+  get rulings(): readonly Ruling[] {
+    return [...this.#rulings.values()];
+  }
+
+  async advance(): Promise<void> {
+    const blocks = await this.#follower.follow();
+    await this.#recorder.record(blocks);
+    await this.#follower.metered();
+    const { service, ledger, head, epoch } = this.#follower;
+    const { policy, baselineWh, inspected } = this.#options;
+    const intents = decide(policy, { now: head.timestamp, epoch, service, ledger, baselineWh, inspected });
+    for (const intent of intents) await this.#carryOut(intent);
+  }
+
+  async close(): Promise<void> {
+    await this.#options.store.close();
+    this.#options.connection.close();
+  }
+
+  async #carryOut(intent: OperatorIntent): Promise<void> {
+    try {
+      await this.#send(intent);
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      this.#log("refused", { intent: intent.kind, reason: error.message });
+    }
+  }
+
+  async #send(intent: OperatorIntent): Promise<void> {
+    const { connection } = this.#options;
+    const aria = connection.ariaAt(this.#follower.service.address);
+    switch (intent.kind) {
+      case "fund":
+        await connection.deposit(intent.amount);
+        break;
+      case "commission":
+        await connection.send("commission", () => aria.commission(intent.commissionings));
+        this.#log("commissioned", { ders: intent.commissionings.length });
+        break;
+      case "order":
+        await connection.send("orderBaseline", () =>
+          aria.orderBaseline(intent.firstEpoch, packEnergy(intent.baselineWh)),
+        );
+        this.#log("ordered", { firstEpoch: intent.firstEpoch, epochs: intent.baselineWh.length });
+        break;
+      case "release":
+        await connection.send("releaseEscrow", () => aria.releaseEscrow(intent.requestIds));
+        break;
+      case "rule":
+        await this.#rule(intent.dispute);
+        break;
+    }
+  }
+
+  /** How long after a dispute a party may take to show its evidence: half of the time there is to rule. */
+  get #patienceSeconds(): number {
+    return Math.floor(this.#follower.service.terms.rules.rulingWindowSeconds / 2);
+  }
+
+  /** Hears both parties, and rules by the published rules; what they leave open waits for a person. */
+  async #rule(dispute: Dispute): Promise<void> {
+    if (this.#rulings.has(dispute)) return;
+    const { connection, store, evidenceUrl, feederPpm } = this.#options;
+    const hearing = await hear(dispute, {
+      connection,
+      store,
+      follower: this.#follower,
+      feederMeter: this.feederMeter,
+      feederPpm,
+      evidenceUrl,
+    });
+    if (!hearing.complete && this.#follower.head.timestamp < dispute.raisedAt + this.#patienceSeconds) return;
+    const ruling: Ruling = {
+      dispute,
+      verdict: hearing.verdict,
+      evidenceHash: evidenceHash(hearing.evidence),
+    };
+    this.#rulings.set(dispute, ruling);
+    const { by, fault, awardedWh, reasons } = ruling.verdict;
+    this.#log(by === "rules" ? "ruled" : "left to a person", {
+      dispute: dispute.id,
+      fault,
+      awardedWh,
+      reasons,
+    });
+    if (by === "person") return;
+    const aria = connection.ariaAt(this.#follower.service.address);
+    await connection.send("resolveDispute", () =>
+      aria.resolveDispute(dispute.id, awardedWh, FAULTS.indexOf(fault), ruling.evidenceHash),
+    );
+  }
+}

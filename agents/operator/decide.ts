@@ -1,0 +1,97 @@
+import type { Service } from "../chain/follower.ts";
+import type { Ledger } from "../chain/ledger.ts";
+import type { Dispute } from "../chain/service-view.ts";
+
+/** How the Operator works. */
+export interface Policy {
+  /** Units in the Operator's account under which it is filled up, and to which. */
+  readonly funds: { readonly minimum: bigint; readonly target: bigint };
+  /** How many epochs are ordered at a time; the next order is placed when the last one runs out. */
+  readonly epochsPerOrder: number;
+  /** No epoch before this one is ordered. */
+  readonly firstEpoch: number;
+  /** No epoch from this one on is ordered; undefined for no end. */
+  readonly untilEpoch: number | undefined;
+}
+
+export interface OperatorSituation {
+  /** Unix seconds of the last block. */
+  readonly now: number;
+  readonly epoch: number;
+  readonly service: Service;
+  readonly ledger: Ledger;
+  /** What the grid needs in an epoch, Wh. */
+  readonly baselineWh: (epoch: number) => bigint;
+  /** Whether a meter was inspected and may be commissioned. */
+  readonly inspected: (meter: string) => boolean;
+}
+
+export type OperatorIntent =
+  | { kind: "fund"; amount: bigint }
+  | { kind: "commission"; commissionings: { der: string; meter: string }[] }
+  | { kind: "order"; firstEpoch: number; baselineWh: bigint[] }
+  | { kind: "rule"; dispute: Dispute }
+  | { kind: "release"; requestIds: bigint[] };
+
+/** What the Operator does now: pure, from what it knows to what it wants done. */
+export function decide(policy: Policy, situation: OperatorSituation): OperatorIntent[] {
+  return [
+    ...rulings(situation),
+    ...releases(situation),
+    ...funding(policy, situation),
+    ...commissionings(situation),
+    ...orders(policy, situation),
+  ];
+}
+
+function rulings({ service, now }: OperatorSituation): OperatorIntent[] {
+  return [...service.view.disputes.values()]
+    .filter(
+      ({ status, raisedAt }) =>
+        status === "open" && now <= raisedAt + service.terms.rules.rulingWindowSeconds,
+    )
+    .map((dispute) => ({ kind: "rule", dispute }));
+}
+
+function releases({ service, now }: OperatorSituation): OperatorIntent[] {
+  const { epochSeconds, sweepWindowSeconds, disputeWindowSeconds } = service.terms.rules;
+  const over = [...service.view.requests.values()].filter((request) => {
+    if (request.released || request.openDisputes > 0) return false;
+    const lapsed = (request.firstEpoch + request.count) * epochSeconds + sweepWindowSeconds + 1;
+    return now > (request.sweep?.sweptAt ?? lapsed) + disputeWindowSeconds;
+  });
+  return over.length === 0 ? [] : [{ kind: "release", requestIds: over.map(({ id }) => id) }];
+}
+
+function funding({ funds }: Policy, { ledger, service }: OperatorSituation): OperatorIntent[] {
+  const balance = ledger.balanceOf(service.terms.operatorAccount);
+  return balance >= funds.minimum ? [] : [{ kind: "fund", amount: funds.target - balance }];
+}
+
+function commissionings({ service, inspected }: OperatorSituation): OperatorIntent[] {
+  const waiting = [...service.view.agreements.values()]
+    .filter(({ status, offeredMeter }) => status === "prospective" && inspected(offeredMeter))
+    .map(({ der, offeredMeter }) => ({ der, meter: offeredMeter }));
+  return waiting.length === 0 ? [] : [{ kind: "commission", commissionings: waiting }];
+}
+
+/** The next order starts where the last one ends, but not in an epoch that has begun. */
+function orders(policy: Policy, { service, epoch, baselineWh }: OperatorSituation): OperatorIntent[] {
+  const orderedUntil = Math.max(
+    ...[...service.view.orders.values()].map(
+      (order) => order.firstEpoch + service.view.remainingOf(order).length,
+    ),
+    policy.firstEpoch,
+  );
+  if (orderedUntil > epoch + 1) return [];
+  const firstEpoch = Math.max(orderedUntil, epoch + 1);
+  const lastEpoch = service.view.lastEpoch ?? Number.MAX_SAFE_INTEGER;
+  const untilEpoch = Math.min(
+    firstEpoch + policy.epochsPerOrder,
+    policy.untilEpoch ?? Infinity,
+    lastEpoch + 1,
+  );
+  if (untilEpoch <= firstEpoch) return [];
+  const wanted = Array.from({ length: untilEpoch - firstEpoch }, (_, i) => baselineWh(firstEpoch + i));
+  return [{ kind: "order", firstEpoch, baselineWh: wanted }];
+}

@@ -1,0 +1,42 @@
+import { connect } from "../chain/connection.ts";
+import { energyWs, sum } from "../metering/source.ts";
+import { openForecast, openSource } from "../metering/sources/spec.ts";
+import { termsOf } from "../chain/service-terms.ts";
+import { keyFrom, loadConfig } from "../runtime/config.ts";
+import { runProgram } from "../runtime/run.ts";
+import { openSqliteStore } from "../store/sqlite.ts";
+import { OperatorAgent } from "./agent.ts";
+import { operatorSchema } from "./config.ts";
+
+await runProgram({
+  name: "operator",
+  purpose:
+    "The grid company: funds, orders, commissions meters, keeps the feeder meter and rules on disputes.",
+  start: async (file, log) => {
+    const config = loadConfig(file, operatorSchema);
+    const { rpcUrl, registry, startBlock, funds, epochsPerOrder, firstEpoch, untilEpoch, pollSeconds } =
+      config;
+    const privateKey = keyFrom(config.walletKey);
+    const feeder = sum(config.feeder.map(openSource));
+    const forecast = sum(config.feeder.map(openForecast));
+    const { inspected } = config;
+    const urls = new Map(config.evidence.map(({ party, url }) => [party, url]));
+    const connection = await connect({ rpcUrl, privateKey, registry });
+    const { rules } = await termsOf(connection.ariaAt(await connection.registry.current()));
+    const expectedWh = (epoch: number): bigint =>
+      energyWs(forecast, epoch * rules.epochSeconds, (epoch + 1) * rules.epochSeconds) / 3600n;
+    const agent = new OperatorAgent({
+      connection,
+      store: openSqliteStore(config.store),
+      startBlock,
+      policy: { funds, epochsPerOrder, firstEpoch, untilEpoch },
+      feeder,
+      feederPpm: config.feederPpm,
+      baselineWh: (epoch) => (expectedWh(epoch) * config.baselinePercent) / 100n,
+      inspected: (meter) => inspected === "all" || inspected.includes(meter),
+      evidenceUrl: (party) => urls.get(party),
+      log,
+    });
+    return { agent, pollSeconds };
+  },
+});
