@@ -72,20 +72,27 @@ export class AggregatorAgent implements Agent {
   }
 
   async advance(): Promise<void> {
-    const blocks = await this.#follower.follow();
-    this.#meterNewcomers();
-    await this.#recorder.record(blocks);
-    await this.#follower.metered();
+    await this.#catchUp();
     const { service, ledger, head, epoch } = this.#follower;
     const forecastWh = (der: string, of: number): bigint => this.#forecastWh(der, of);
     const intents = decide(this.#options.policy, { now: head.timestamp, epoch, service, ledger, forecastWh });
-    for (const intent of intents) await this.#carryOut(intent);
+    for (const intent of intents) {
+      await this.#carryOut(intent);
+      await this.#catchUp(); // the next page draws on what this one left, and evidence may be asked for at once
+    }
   }
 
   async close(): Promise<void> {
     await this.#server?.close();
     await this.#options.store.close();
     this.#options.connection.close();
+  }
+
+  /** Readings are on disk before anything is done or told. */
+  async #catchUp(): Promise<void> {
+    const blocks = await this.#follower.follow();
+    this.#meterNewcomers();
+    await this.#recorder.record(blocks);
   }
 
   // -------------------------------------------------------------------------------------------------------- Meters
@@ -134,8 +141,6 @@ export class AggregatorAgent implements Agent {
         const left = { id: order.id, firstEpoch: order.firstEpoch, baseline };
         await connection.send("requestFlow", () => aria.requestFlow(left, firstEpoch, count, packRows(rows)));
         this.#log("requested", { firstEpoch, count, ders: rows.length });
-        // The next page draws on what this one left.
-        await this.#follower.follow().then((blocks) => this.#recorder.record(blocks));
         break;
       }
       case "sweep":

@@ -73,6 +73,11 @@ export class RefusedError extends Error {
 /** How often a receipt is asked for while it is not there yet. A node that mines at once answers at once. */
 const POLLING_MS = 250;
 
+/** Read once for all connections: the library would read the whole ABI again for each contract. */
+const SERVICE = ARIA__factory.createInterface();
+const VAULT = Vault__factory.createInterface();
+const REGISTRY = Registry__factory.createInterface();
+
 /** A call to ARIA may fail in any of these, so their errors are looked up together. */
 const ERRORS = new Interface(
   [ARIA__factory, Disputes__factory, Vault__factory, Registry__factory].flatMap((factory) =>
@@ -99,10 +104,9 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
 async function connected(provider: JsonRpcProvider, options: ConnectionOptions): Promise<Connection> {
   const { chainId } = await provider.getNetwork();
   const wallet = new Wallet(options.privateKey, provider);
-  const registry = Registry__factory.connect(options.registry, wallet);
-  const service = ARIA__factory.connect(await registry.current(), wallet);
-  const vaultAddress = await service.vault();
-  const vault = Vault__factory.connect(vaultAddress, wallet);
+  const registry = contractAt<Registry>(options.registry, REGISTRY, wallet);
+  const vaultAddress = await contractAt<ARIA>(await registry.current(), SERVICE, wallet).vault();
+  const vault = contractAt<Vault>(vaultAddress, VAULT, wallet);
   const [unit, asset] = await Promise.all([vault.unit(), vault.asset()]);
   const link = {
     provider,
@@ -114,7 +118,7 @@ async function connected(provider: JsonRpcProvider, options: ConnectionOptions):
     nativeCoin: asset === ZeroAddress,
     vaultAddress,
     registryAddress: await registry.getAddress(),
-    ariaAt: (address: string) => ARIA__factory.connect(address, wallet),
+    ariaAt: (address: string) => contractAt<ARIA>(address, SERVICE, wallet),
     send: (kind: string, transaction: () => Promise<TransactionResponse>) =>
       send(kind, transaction, options.onReceipt),
     close: () => {
@@ -122,6 +126,11 @@ async function connected(provider: JsonRpcProvider, options: ConnectionOptions):
     },
   };
   return { ...link, deposit: (amount) => deposit(link, asset, amount) };
+}
+
+/** A contract with the type that TypeChain gives it; its factories do the same, but read the ABI each time. */
+function contractAt<T>(address: string, abi: Interface, wallet: Wallet): T {
+  return new Contract(address, abi, wallet) as unknown as T;
 }
 
 async function deposit(

@@ -1,14 +1,31 @@
-import type { Log } from "ethers";
+import { toQuantity } from "ethers";
+import { z } from "zod";
 
 import type { ServiceRegisteredEvent } from "../../types/Registry.ts";
 
 import type { Block } from "../metering/reading.ts";
 import type { ReadingStore } from "../store/store.ts";
 import type { Connection } from "./connection.ts";
-import { type ChainEvent, eventOf } from "./events.ts";
+import { type ChainEvent, eventOf, type RawLog } from "./events.ts";
 import { Ledger } from "./ledger.ts";
 import { type ServiceTerms, termsOf } from "./service-terms.ts";
 import { ServiceView } from "./service-view.ts";
+
+const hexNumber = z
+  .string()
+  .regex(/^0x[0-9a-f]+$/)
+  .transform(Number);
+const headerSchema = z.object({ hash: z.string().regex(/^0x[0-9a-f]{64}$/), timestamp: hexNumber });
+
+const logsSchema = z.array(
+  z.object({
+    address: z.string().toLowerCase(),
+    topics: z.array(z.string()),
+    data: z.string(),
+    blockNumber: hexNumber,
+    transactionHash: z.string(),
+  }),
+);
 
 /** Blocks asked for at a time while catching up. */
 const PAGE_BLOCKS = 200;
@@ -23,9 +40,8 @@ export interface Service {
 
 /**
  * Follows the chain block by block, for one party. It keeps the Vault's ledger and a view of the current ARIA, both
- * from events alone, and moves on to a new ARIA when the Registry names one.
- *
- * Views are rebuilt from the chain at every start; the store's cursor only tells which blocks were shown to meters.
+ * from events alone, and moves on to a new ARIA when the Registry names one. Views are rebuilt from the chain at every
+ * start; the store's readings tell which blocks the meters were shown.
  */
 export class ChainFollower {
   readonly ledger = new Ledger();
@@ -35,6 +51,8 @@ export class ChainFollower {
   #current: Service | undefined;
   #head: Block | undefined;
   #next: number;
+  /** The first block that meters were not shown; undefined until the store was asked. */
+  #firstUnseen: number | undefined;
 
   /** @param startBlock the first block to read: that of the Registry's deployment, or any before it. */
   constructor(connection: Connection, store: ReadingStore, startBlock: number) {
@@ -67,45 +85,38 @@ export class ChainFollower {
 
   /**
    * Catches up with the chain. Views are brought up to date page by page; the blocks that meters were not shown before
-   * are returned, oldest first: all since the store's cursor, or only the latest for a new store.
+   * are returned, oldest first: all since the last reading in the store, or only the latest for a new store.
    */
   async follow(): Promise<Block[]> {
     const latest = await this.#connection.provider.getBlockNumber();
-    const shown = await this.#store.cursor(this.#connection.chainId);
-    const firstUnseen = shown === undefined ? latest : shown.number + 1;
+    this.#firstUnseen ??= ((await this.#store.latestBlock()) ?? latest - 1) + 1;
     const unseen: Block[] = [];
     while (this.#next <= latest) {
       const last = Math.min(latest, this.#next + PAGE_BLOCKS - 1);
-      unseen.push(...(await this.#followPage(this.#next, last, firstUnseen)));
+      unseen.push(...(await this.#followPage(this.#next, last, this.#firstUnseen)));
       this.#next = last + 1;
     }
     return unseen;
   }
 
-  /** Remembers that all blocks up to the head were shown to meters and their readings are on disk. */
-  async metered(): Promise<void> {
-    const { number, hash } = this.head;
-    await this.#store.setCursor({ chainId: this.#connection.chainId, number, hash });
-  }
-
   /** Follows blocks `first` to `last`; returns those from `firstUnseen` on. */
   async #followPage(first: number, last: number, firstUnseen: number): Promise<Block[]> {
-    const { registryAddress, vaultAddress } = this.#connection;
-    const [unseen, registryLogs] = await Promise.all([
+    const [blocks, known] = await Promise.all([
       this.#blocks(numbers(Math.max(first, Math.min(firstUnseen, last)), last)),
-      this.#logs([registryAddress], first, last),
+      this.#logs(first, last),
     ]);
-    const timestamps = new Map(unseen.map((block) => [block.number, block.timestamp]));
-    for (const event of await this.#events(registryLogs, timestamps)) await this.#discover(event);
-
-    const logs = await this.#logs([registryAddress, vaultAddress, ...this.#services.keys()], first, last);
-    for (const event of await this.#events(logs, timestamps)) this.#apply(event);
-    this.#head = unseen.at(-1) ?? this.#head;
-    return unseen.filter((block) => block.number >= firstUnseen);
+    const timestamps = new Map(blocks.map((block) => [block.number, block.timestamp]));
+    const events = await this.#events(known, timestamps);
+    // Events of an ARIA that is registered on this very page could not be asked for before it was known.
+    const more = await this.#discover(events);
+    const complete = more ? await this.#events(await this.#logs(first, last), timestamps) : events;
+    for (const event of complete) this.#apply(event);
+    this.#head = blocks.at(-1) ?? this.#head;
+    return blocks.filter((block) => block.number >= firstUnseen);
   }
 
   /** Logs as events, in the chain's order. Blocks of an earlier time are asked for only where something happened. */
-  async #events(logs: readonly Log[], timestamps: Map<number, number>): Promise<ChainEvent[]> {
+  async #events(logs: readonly RawLog[], timestamps: Map<number, number>): Promise<ChainEvent[]> {
     const missing = new Set(logs.map((log) => log.blockNumber).filter((number) => !timestamps.has(number)));
     for (const block of await this.#blocks([...missing])) timestamps.set(block.number, block.timestamp);
     return logs.flatMap((log) => eventOf(log, timestamps.get(log.blockNumber) ?? 0) ?? []);
@@ -115,23 +126,37 @@ export class ChainFollower {
     return Promise.all(wanted.map((number) => this.#block(number)));
   }
 
+  // Blocks and logs are asked for as they are: the library's own forms of them take longer to make than to fetch.
+
   async #block(number: number): Promise<Block> {
-    const block = await this.#connection.provider.getBlock(number);
-    if (block?.hash == null) throw new Error(`the node has no block ${number}`);
-    return { number, hash: block.hash, timestamp: block.timestamp };
+    const answer: unknown = await this.#connection.provider.send("eth_getBlockByNumber", [
+      toQuantity(number),
+      false,
+    ]);
+    const header = headerSchema.safeParse(answer);
+    if (!header.success) throw new Error(`the node has no block ${number}`);
+    return { number, ...header.data };
   }
 
-  async #logs(address: string[], fromBlock: number, toBlock: number): Promise<Log[]> {
-    return this.#connection.provider.getLogs({ address, fromBlock, toBlock });
+  async #logs(fromBlock: number, toBlock: number): Promise<RawLog[]> {
+    const { provider, registryAddress, vaultAddress } = this.#connection;
+    const address = [registryAddress, vaultAddress, ...this.#services.keys()];
+    const range = { fromBlock: toQuantity(fromBlock), toBlock: toQuantity(toBlock) };
+    const logs = logsSchema.parse(await provider.send("eth_getLogs", [{ address, ...range }]));
+    const checksummed = new Map(address.map((known) => [known.toLowerCase(), known]));
+    return logs.map((log) => ({ ...log, address: checksummed.get(log.address) ?? log.address }));
   }
 
-  /** Prepares for a new service's events before they are read. */
-  async #discover(event: ChainEvent): Promise<void> {
-    if (event.name !== "ServiceRegistered") return;
-    const { service: address, version } = event.args as ServiceRegisteredEvent.OutputObject;
-    const terms = await termsOf(this.#connection.ariaAt(address));
-    const view = new ServiceView(terms.rules);
-    this.#services.set(address, { address, version: Number(version), terms, view });
+  /** Prepares for new services before their events are read. @returns whether there was one */
+  async #discover(events: readonly ChainEvent[]): Promise<boolean> {
+    const registered = events.filter(({ name }) => name === "ServiceRegistered");
+    for (const { args } of registered) {
+      const { service: address, version } = args as ServiceRegisteredEvent.OutputObject;
+      const terms = await termsOf(this.#connection.ariaAt(address));
+      const view = new ServiceView(terms.rules);
+      this.#services.set(address, { address, version: Number(version), terms, view });
+    }
+    return registered.length > 0;
   }
 
   #apply(event: ChainEvent): void {

@@ -75,16 +75,22 @@ export class DerAgent implements Agent {
   }
 
   async advance(): Promise<void> {
-    const blocks = await this.#follower.follow();
-    await this.#recorder.record(blocks);
-    await this.#follower.metered();
-    for (const intent of decide(this.#options.wishes, await this.#situation())) await this.#carryOut(intent);
+    await this.#catchUp();
+    const intents = decide(this.#options.wishes, await this.#situation());
+    for (const intent of intents) await this.#carryOut(intent);
+    // Whoever asks for evidence of what was just done shall find it.
+    if (intents.length > 0) await this.#catchUp();
   }
 
   async close(): Promise<void> {
     await this.#server?.close();
     await this.#options.store.close();
     this.#options.connection.close();
+  }
+
+  /** Readings are on disk before anything is done or told. */
+  async #catchUp(): Promise<void> {
+    await this.#recorder.record(await this.#follower.follow());
   }
 
   // ------------------------------------------------------------------------------------------------------ Situation

@@ -73,9 +73,7 @@ export class OperatorAgent implements Agent {
   }
 
   async advance(): Promise<void> {
-    const blocks = await this.#follower.follow();
-    await this.#recorder.record(blocks);
-    await this.#follower.metered();
+    await this.#recorder.record(await this.#follower.follow());
     const { service, ledger, head, epoch } = this.#follower;
     const { policy, baselineWh, inspected } = this.#options;
     const intents = decide(policy, { now: head.timestamp, epoch, service, ledger, baselineWh, inspected });

@@ -5,7 +5,6 @@
  *                previous_digest, digest                        append-only; a meter's chain in order
  *   statements   meter, epoch, aria | payload, signature        append-only
  *   commitments  aria, request_id | flow_root, json             append-only
- *   cursors      chain_id | block_number, block_hash
  *
  * The key is left of the bar. Addresses are 20-byte blobs, hashes and request_id (a uint256) 32-byte ones,
  * payload and json text, the rest 64-bit integers. The timestamp is a key because it rises with every reading
@@ -23,7 +22,6 @@ import { addressBytes, faultAfter, FieldError, type StampedReading } from "../me
 import {
   BrokenChainError,
   ConflictError,
-  type Cursor,
   type ReadingStore,
   type StoredCommitment,
   type StoredStatement,
@@ -63,11 +61,6 @@ const SCHEMA = `
     flow_root  BLOB NOT NULL CHECK (length(flow_root) = 32),
     json       TEXT NOT NULL,
     PRIMARY KEY (aria, request_id)
-  ) STRICT;
-  CREATE TABLE cursors (
-    chain_id     INTEGER PRIMARY KEY,
-    block_number INTEGER NOT NULL,
-    block_hash   BLOB    NOT NULL CHECK (length(block_hash) = 32)
   ) STRICT;
   ${["readings", "statements", "commitments"].map(appendOnly).join("")}
   PRAGMA application_id = ${APPLICATION_ID};
@@ -179,8 +172,7 @@ function prepareAll(database: DatabaseSync) {
     statementOf: sql(`SELECT payload, signature FROM statements WHERE ${STATEMENT_KEY}`),
     saveCommitment: sql("INSERT INTO commitments (aria, request_id, flow_root, json) VALUES (?, ?, ?, ?)"),
     commitmentOf: sql("SELECT flow_root, json FROM commitments WHERE aria = ? AND request_id = ?"),
-    setCursor: sql("INSERT OR REPLACE INTO cursors (chain_id, block_number, block_hash) VALUES (?, ?, ?)"),
-    cursor: sql("SELECT block_number, block_hash FROM cursors WHERE chain_id = ?"),
+    latestBlock: sql("SELECT max(block_number) AS block_number FROM readings"),
   };
 }
 
@@ -191,7 +183,6 @@ type ReadingRow = Integers<"block_timestamp" | "sequence" | "register_wh" | "pow
   Blobs<"block_hash" | "previous_digest" | "digest">;
 type StatementRow = Record<"payload", string> & Blobs<"signature">;
 type CommitmentRow = Blobs<"flow_root"> & Record<"json", string>;
-type CursorRow = Integers<"block_number"> & Blobs<"block_hash">;
 
 class SqliteStore implements ReadingStore {
   readonly #database: DatabaseSync;
@@ -274,16 +265,10 @@ class SqliteStore implements ReadingStore {
     return promised(() => this.#commitmentOf(aria, requestId));
   }
 
-  cursor(chainId: bigint): Promise<Cursor | undefined> {
+  latestBlock(): Promise<number | undefined> {
     return promised(() => {
-      const row = this.#sql.cursor.get(chainId) as CursorRow | undefined;
-      return row && { chainId, number: Number(row.block_number), hash: hex(row.block_hash) };
-    });
-  }
-
-  setCursor({ chainId, number, hash }: Cursor): Promise<void> {
-    return this.#transaction(() => {
-      this.#sql.setCursor.run(chainId, number, hexBytes("hash", hash, 32));
+      const row = this.#sql.latestBlock.get() as { block_number: bigint | null };
+      return row.block_number === null ? undefined : Number(row.block_number);
     });
   }
 

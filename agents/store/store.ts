@@ -1,4 +1,4 @@
-import type { ChainFault, Blockstamp, StampedReading } from "../metering/reading.ts";
+import type { ChainFault, StampedReading } from "../metering/reading.ts";
 
 /**
  * A flow statement a meter signed: what it delivered in an epoch, as the payload that `signature` is over.
@@ -28,11 +28,6 @@ export interface StoredCommitment {
   readonly json: string;
 }
 
-/** The last block of a chain an agent has dealt with. */
-export interface Cursor extends Blockstamp {
-  readonly chainId: bigint;
-}
-
 /**
  * What an agent must not lose. Whatever resolves has reached the disk; whatever rejects has changed nothing.
  *
@@ -46,6 +41,8 @@ export interface ReadingStore {
    * @throws {BrokenChainError} when one does not follow its meter's last stored one: a gap, fork or repeat.
    */
   appendReadings(readings: readonly StampedReading[]): Promise<void>;
+  /** The highest block number of any reading: up to it, blocks were shown to the meters. */
+  latestBlock(): Promise<number | undefined>;
   lastReading(meter: string): Promise<StampedReading | undefined>;
   /** The last reading whose block is older than `timestamp` (Unix seconds), such as an epoch's start. */
   lastReadingBefore(meter: string, timestamp: number): Promise<StampedReading | undefined>;
@@ -68,10 +65,6 @@ export interface ReadingStore {
    */
   saveCommitment(commitment: StoredCommitment): Promise<void>;
   commitmentOf(aria: string, requestId: bigint): Promise<StoredCommitment | undefined>;
-
-  cursor(chainId: bigint): Promise<Cursor | undefined>;
-  /** Moves the cursor, back too: a reorganisation may ask for it. */
-  setCursor(cursor: Cursor): Promise<void>;
 
   /** Releases the store for another process. It cannot be used after. */
   close(): Promise<void>;

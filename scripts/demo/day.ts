@@ -3,8 +3,6 @@ import type { Timetable } from "./timetable.ts";
 
 /** When blocks are mined, and so meters read, within an epoch: seconds after its start. */
 const BLOCKS_AT = [5, 180, 360, 540, 720, 895];
-/** At these blocks everybody looks at the chain and acts; the others are only read by the meters. */
-const LOOKS_AT = new Set([5, 540]);
 /** How long before the first epoch the preparations begin, in epochs. */
 const PREPARATION_EPOCHS = 4;
 /** How far blocks are apart while everybody waits for a window to close, seconds. */
@@ -68,10 +66,11 @@ async function playEpoch(
   epoch: number,
   audience: Audience,
 ): Promise<void> {
-  for (const at of BLOCKS_AT) {
-    await stage.clock.moveTo(epoch * epochSeconds + at);
-    if (LOOKS_AT.has(at)) await look(stage);
-  }
+  // Everybody looks at the chain once, as the epoch begins; the other blocks are there for the meters to read at.
+  const [first = 0, ...rest] = BLOCKS_AT;
+  await stage.clock.moveTo(epoch * epochSeconds + first);
+  await look(stage);
+  for (const at of rest) await stage.clock.moveTo(epoch * epochSeconds + at);
   audience.epoch((epoch + 1) * epochSeconds);
 }
 

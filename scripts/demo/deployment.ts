@@ -100,7 +100,12 @@ export class Deployment {
     return this.#connected;
   }
 
-  #ariaParameters(): { operator: string; aggregator: string; criteria: typeof CRITERIA; rules: typeof RULES } {
+  #ariaParameters(): {
+    operator: string;
+    aggregator: string;
+    criteria: typeof CRITERIA;
+    rules: typeof RULES;
+  } {
     return { ...this.#parties, criteria: CRITERIA, rules: RULES };
   }
 }

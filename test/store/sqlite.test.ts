@@ -254,22 +254,13 @@ describe("SQLite store", function () {
     });
   });
 
-  describe("cursor", function () {
-    it("is kept for each chain, and moves forth and back", async function () {
-      expect(await store.cursor(1n)).to.equal(undefined);
-      await store.setCursor({ chainId: 11_155_111n, number: 3, hash: hash(3) });
-      for (const number of [5, 9, 8]) await store.setCursor({ chainId: 1n, number, hash: hash(number) });
+  describe("latest block", function () {
+    it("is that of the last reading of any meter, and none before the first", async function () {
+      expect(await store.latestBlock()).to.equal(undefined);
+      const readings = readingsOf(METER, 3);
+      await store.appendReadings(readings);
       await reopen();
-      expect(await store.cursor(1n)).to.deep.equal({ chainId: 1n, number: 8, hash: hash(8) });
-      expect(await store.cursor(11_155_111n)).to.deep.equal({
-        chainId: 11_155_111n,
-        number: 3,
-        hash: hash(3),
-      });
-    });
-
-    it("refuses what is no hash", async function () {
-      await rejection(store.setCursor({ chainId: 1n, number: 3, hash: "0x03" }), FieldError);
+      expect(await store.latestBlock()).to.equal(readings.at(-1)?.blockNumber);
     });
   });
 
