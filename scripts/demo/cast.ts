@@ -56,9 +56,12 @@ export interface CastOptions {
   readonly replay: Replay | undefined;
 }
 
+/** The branch that development accounts are children of; derived once, as it is slow on purpose. */
+const BRANCH = HDNodeWallet.fromPhrase(MNEMONIC, undefined, "m/44'/60'/0'/0");
+
 /** A key of the development mnemonic. */
 export function developmentKey(index: number): string {
-  return HDNodeWallet.fromPhrase(MNEMONIC, undefined, `m/44'/60'/0'/0/${index}`).privateKey;
+  return BRANCH.deriveChild(index).privateKey;
 }
 
 /** Chooses the DERs: the first five have a part in the plot, the rest are honest. */
@@ -77,18 +80,15 @@ function member(index: number, options: CastOptions, roll: (from: number, to: nu
   const { source, forecast } = plant(kind, powerW, options, roll);
   const { timetable } = options;
   const fed = feedOf(part, source, timetable);
-  const [wallet, meter] = [100 + 2 * index, 101 + 2 * index].map((i) => {
-    const key = developmentKey(i);
-    return { key, address: addressOf(i) };
-  }) as [Party, Party];
+  const [wallet, meter] = [BRANCH.deriveChild(100 + 2 * index), BRANCH.deriveChild(101 + 2 * index)];
   return {
     name: `${kind}-${String(index + 1).padStart(2, "0")}`,
     kind,
     part,
     powerW,
     price: part === "misfit" ? options.maxPrice + 1n : price,
-    walletKey: wallet.key,
-    meterKey: meter.key,
+    walletKey: wallet.privateKey,
+    meterKey: meter.privateKey,
     address: wallet.address,
     meterAddress: meter.address,
     fed,
@@ -98,15 +98,6 @@ function member(index: number, options: CastOptions, roll: (from: number, to: nu
     ownGainPpm: BigInt(roll(-METER_CLASS_PPM, METER_CLASS_PPM)),
     aggregatorGainPpm: BigInt(roll(-METER_CLASS_PPM, METER_CLASS_PPM)),
   };
-}
-
-interface Party {
-  readonly key: string;
-  readonly address: string;
-}
-
-function addressOf(index: number): string {
-  return HDNodeWallet.fromPhrase(MNEMONIC, undefined, `m/44'/60'/0'/0/${index}`).address;
 }
 
 function kindOf(index: number, part: Part, { replay }: CastOptions): Member["kind"] {

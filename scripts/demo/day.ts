@@ -2,7 +2,7 @@ import type { Stage } from "./stage.ts";
 import type { Timetable } from "./timetable.ts";
 
 /** When blocks are mined, and so meters read, within an epoch: seconds after its start. */
-const BLOCKS_AT = [5, 180, 360, 540, 720, 895];
+const BLOCKS_AT = [5, 300, 600, 895];
 /** How long before the first epoch the preparations begin, in epochs. */
 const PREPARATION_EPOCHS = 4;
 /** How far blocks are apart while everybody waits for a window to close, seconds. */
