@@ -73,7 +73,10 @@ export class RefusedError extends Error {
 /** How often a receipt is asked for while it is not there yet. A node that mines at once answers at once. */
 const POLLING_MS = 250;
 
-/** Read once for all connections: the library would read the whole ABI again for each contract. */
+/**
+ * Read once for all connections: TypeChain's factories would read the whole ABI again for each contract. The types
+ * below are the ones that those give to the very same objects.
+ */
 const SERVICE = ARIA__factory.createInterface();
 const VAULT = Vault__factory.createInterface();
 const REGISTRY = Registry__factory.createInterface();
@@ -104,9 +107,10 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
 async function connected(provider: JsonRpcProvider, options: ConnectionOptions): Promise<Connection> {
   const { chainId } = await provider.getNetwork();
   const wallet = new Wallet(options.privateKey, provider);
-  const registry = contractAt<Registry>(options.registry, REGISTRY, wallet);
-  const vaultAddress = await contractAt<ARIA>(await registry.current(), SERVICE, wallet).vault();
-  const vault = contractAt<Vault>(vaultAddress, VAULT, wallet);
+  const registry = new Contract(options.registry, REGISTRY, wallet) as unknown as Registry;
+  const ariaAt = (address: string): ARIA => new Contract(address, SERVICE, wallet) as unknown as ARIA;
+  const vaultAddress = await ariaAt(await registry.current()).vault();
+  const vault = new Contract(vaultAddress, VAULT, wallet) as unknown as Vault;
   const [unit, asset] = await Promise.all([vault.unit(), vault.asset()]);
   const link = {
     provider,
@@ -118,7 +122,7 @@ async function connected(provider: JsonRpcProvider, options: ConnectionOptions):
     nativeCoin: asset === ZeroAddress,
     vaultAddress,
     registryAddress: await registry.getAddress(),
-    ariaAt: (address: string) => contractAt<ARIA>(address, SERVICE, wallet),
+    ariaAt,
     send: (kind: string, transaction: () => Promise<TransactionResponse>) =>
       send(kind, transaction, options.onReceipt),
     close: () => {
@@ -126,11 +130,6 @@ async function connected(provider: JsonRpcProvider, options: ConnectionOptions):
     },
   };
   return { ...link, deposit: (amount) => deposit(link, asset, amount) };
-}
-
-/** A contract with the type that TypeChain gives it; its factories do the same, but read the ABI each time. */
-function contractAt<T>(address: string, abi: Interface, wallet: Wallet): T {
-  return new Contract(address, abi, wallet) as unknown as T;
 }
 
 async function deposit(

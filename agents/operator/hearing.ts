@@ -163,7 +163,7 @@ async function headersOf({ before, readings }: Bundle, { provider }: Connection)
   const blocks = await Promise.all(numbers.map((number) => provider.getBlock(number)));
   const headers = new Map<number, { hash: string; timestamp: number }>();
   for (const block of blocks) {
-    if (block?.hash != null) headers.set(block.number, { hash: block.hash, timestamp: block.timestamp });
+    if (block?.hash) headers.set(block.number, { hash: block.hash, timestamp: block.timestamp });
   }
   return (number) => headers.get(number);
 }

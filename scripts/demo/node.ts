@@ -47,13 +47,22 @@ async function answering(url: string, node: ChildProcess): Promise<void> {
   const deadline = Date.now() + START_TIMEOUT_MS;
   try {
     for (;;) {
-      const answer = await provider.send("eth_blockNumber", []).catch(() => undefined); // not listening yet
-      if (answer !== undefined) return;
+      if (await answers(provider)) return;
       if (node.exitCode !== null || Date.now() > deadline) throw new Error("no answer");
       await sleep(50);
     }
   } finally {
     provider.destroy();
+  }
+}
+
+async function answers(provider: JsonRpcProvider): Promise<boolean> {
+  try {
+    await provider.getBlockNumber();
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ECONNREFUSED") return false; // not listening yet
+    throw error;
   }
 }
 
