@@ -19,6 +19,10 @@ import {PostingsLibrary} from "./types/Postings.sol";
 /// Terms (parties and parameters) <- State (storage) <- Agreements (join to leave) <- ARIA, and Disputes (claims and
 /// their outcomes), which ARIA runs as its other half.
 contract ARIA is Agreements, IARIA {
+    /// @dev How far ahead an order may reach. Requests lie within orders and follow each other, and nobody leaves before
+    /// what is requested; so without a bound, one request could hold everybody for ever.
+    uint256 private constant MAX_EPOCHS_AHEAD = 4_096;
+
     /// @inheritdoc IARIA
     address public immutable disputes;
 
@@ -49,8 +53,7 @@ contract ARIA is Agreements, IARIA {
     // -------------------------------------------------------------------------------------------- The Aggregator's bond
 
     /// @inheritdoc IARIA
-    function postBond() external payable onlyRole(AGGREGATOR_ROLE) {
-        if (msg.value > 0) _depositValue(msg.sender);
+    function postBond() external onlyRole(AGGREGATOR_ROLE) {
         uint64 balance = vault().balanceOf(AGGREGATOR_ACCOUNT);
         if (balance < AGGREGATOR_BOND) revert BondTooLow(AGGREGATOR_BOND, balance);
 
@@ -78,7 +81,10 @@ contract ARIA is Agreements, IARIA {
         if (baseline.length == 0) revert EmptyOrder();
         if (baseline.length % ENERGY_BYTES != 0) revert MalformedBytes(ENERGY_BYTES, baseline.length);
         if (firstEpoch <= _currentEpoch()) revert EpochStarted(_currentEpoch() + 1, firstEpoch);
-        _requireBeforeRetirement(uint256(firstEpoch) + baseline.length / ENERGY_BYTES);
+        uint256 untilEpoch = uint256(firstEpoch) + baseline.length / ENERGY_BYTES;
+        _requireBeforeRetirement(untilEpoch);
+        uint256 latest = uint256(_currentEpoch()) + MAX_EPOCHS_AHEAD;
+        if (untilEpoch > latest) revert TooFarAhead(latest, untilEpoch);
 
         orderId = ++_progress.orderCount;
         _orders[orderId] = _orderHash(firstEpoch, baseline);

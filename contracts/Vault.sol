@@ -45,6 +45,9 @@ contract Vault is IVault, Ownable2Step {
     /// @dev Kept per generation, so that a hand-over ends all locks at once.
     mapping(uint32 generation => Lanes[LANE_WORDS]) private _locks;
 
+    /// @dev Services that were in charge: one that comes back would find its agreements, but not the locks behind them.
+    mapping(address service => bool) private _served;
+
     /// @dev The announced service and the unix time from which it may take over.
     address private _next;
     uint64 private _nextNotBefore;
@@ -82,6 +85,7 @@ contract Vault is IVault, Ownable2Step {
     function withdraw(uint64 amount, address payable to) external {
         if (amount == 0) revert ZeroAmount();
         if (to == address(0)) revert ZeroAddress();
+        if (to == address(this)) revert WithdrawalToVault();
         uint32 account = accountOf[msg.sender];
         if (account == 0) revert NoAccount(msg.sender);
         uint64 free = freeOf(account);
@@ -121,6 +125,7 @@ contract Vault is IVault, Ownable2Step {
     function announceHandOver(address next) external onlyOwner {
         if (next.code.length == 0 || address(IService(next).vault()) != address(this))
             revert NotAServiceOfThisVault(next);
+        if (_served[next]) revert ServedBefore(next);
         uint256 notBefore = block.timestamp + (service == address(0) ? 0 : exitWindowSeconds);
         _next = next;
         _nextNotBefore = uint64(notBefore);
@@ -145,6 +150,7 @@ contract Vault is IVault, Ownable2Step {
         uint32 nextAccount = _open(next);
         _passOn(accountOf[previous], nextAccount);
         service = next;
+        _served[next] = true;
         uint32 current = ++generation;
         emit HandedOver(previous, next, current);
     }

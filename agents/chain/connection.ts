@@ -70,6 +70,15 @@ export class RefusedError extends Error {
   }
 }
 
+/** The node names a block that it does not have: behind a load balancer, the next question may have gone to another. */
+export class NodeBehindError extends Error {
+  override readonly name = "NodeBehindError";
+
+  constructor(block: number) {
+    super(`the node has no block ${block}`);
+  }
+}
+
 /** How often a receipt is asked for while it is not there yet. A node that mines at once answers at once. */
 const POLLING_MS = 250;
 

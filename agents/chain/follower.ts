@@ -5,7 +5,7 @@ import type { ServiceRegisteredEvent } from "../../types/Registry.ts";
 
 import type { Block } from "../metering/reading.ts";
 import type { ReadingStore } from "../store/store.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, NodeBehindError } from "./connection.ts";
 import { type ChainEvent, eventOf, type RawLog } from "./events.ts";
 import { Ledger } from "./ledger.ts";
 import { type ServiceTerms, termsOf } from "./service-terms.ts";
@@ -53,6 +53,8 @@ export class ChainFollower {
   #next: number;
   /** The first block that meters were not shown; undefined until the store was asked. */
   #firstUnseen: number | undefined;
+  /** Blocks of pages that were followed before a later one failed. */
+  readonly #unseen: Block[] = [];
 
   /** @param startBlock the first block to read: that of the Registry's deployment, or any before it. */
   constructor(connection: Connection, store: ReadingStore, startBlock: number) {
@@ -90,13 +92,12 @@ export class ChainFollower {
   async follow(): Promise<Block[]> {
     const latest = await this.#connection.provider.getBlockNumber();
     this.#firstUnseen ??= ((await this.#store.latestBlock()) ?? latest - 1) + 1;
-    const unseen: Block[] = [];
     while (this.#next <= latest) {
       const last = Math.min(latest, this.#next + PAGE_BLOCKS - 1);
-      unseen.push(...(await this.#followPage(this.#next, last, this.#firstUnseen)));
+      this.#unseen.push(...(await this.#followPage(this.#next, last, this.#firstUnseen)));
       this.#next = last + 1;
     }
-    return unseen;
+    return this.#unseen.splice(0);
   }
 
   /** Follows blocks `first` to `last`; returns those from `firstUnseen` on. */
@@ -134,7 +135,7 @@ export class ChainFollower {
       false,
     ]);
     const header = headerSchema.safeParse(answer);
-    if (!header.success) throw new Error(`the node has no block ${number}`);
+    if (!header.success) throw new NodeBehindError(number);
     return { number, ...header.data };
   }
 
@@ -153,6 +154,8 @@ export class ChainFollower {
     for (const { args } of registered) {
       const { service: address, version } = args as ServiceRegisteredEvent.OutputObject;
       const terms = await termsOf(this.#connection.ariaAt(address));
+      // Our money is in the Vault we know. A service of another one is not followed, whoever registered it.
+      if (terms.vault !== this.#connection.vaultAddress) continue;
       const view = new ServiceView(terms.rules);
       this.#services.set(address, { address, version: Number(version), terms, view });
     }
@@ -164,7 +167,8 @@ export class ChainFollower {
       this.ledger.apply(event);
     } else if (event.contract === this.#connection.registryAddress) {
       if (event.name !== "ServiceRegistered") return;
-      this.#current = this.#services.get((event.args as ServiceRegisteredEvent.OutputObject).service);
+      const { service } = event.args as ServiceRegisteredEvent.OutputObject;
+      this.#current = this.#services.get(service) ?? this.#current;
     } else {
       this.#services.get(event.contract)?.view.apply(event);
     }

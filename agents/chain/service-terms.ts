@@ -28,6 +28,8 @@ export interface Rules {
 
 /** What never changes in the life of one ARIA. */
 export interface ServiceTerms {
+  /** Address of the Vault it works with. */
+  readonly vault: string;
   readonly criteria: Criteria;
   readonly rules: Rules;
   readonly operatorAccount: bigint;
@@ -36,7 +38,8 @@ export interface ServiceTerms {
 }
 
 export async function termsOf(aria: ARIA): Promise<ServiceTerms> {
-  const [criteria, rules, operatorAccount, aggregatorAccount, escrowAccount] = await Promise.all([
+  const [vault, criteria, rules, operatorAccount, aggregatorAccount, escrowAccount] = await Promise.all([
+    aria.vault(),
     aria.criteria(),
     aria.rules(),
     aria.operatorAccount(),
@@ -44,6 +47,7 @@ export async function termsOf(aria: ARIA): Promise<ServiceTerms> {
     aria.escrowAccount(),
   ]);
   return {
+    vault,
     criteria: {
       minPowerW: criteria.minPowerW,
       maxPowerW: criteria.maxPowerW,

@@ -28,6 +28,9 @@ export interface DerOptions {
   readonly log?: Log;
 }
 
+/** Reasons not to take a DER that time does not mend. */
+const FINAL_REFUSALS = new Set(["PowerTooLow", "PowerTooHigh", "PriceTooHigh", "PartyHasARole", "Retiring"]);
+
 /** A small producer: it joins, meters what it feeds, checks each sweep against its own register and disputes it. */
 export class DerAgent implements Agent {
   readonly #options: DerOptions;
@@ -39,6 +42,8 @@ export class DerAgent implements Agent {
   readonly #checked = new Set<string>();
   /** Versions of ARIA that refused this DER. */
   readonly #refusedBy = new Map<string, RefusedError>();
+  /** Disputes that ARIA refused, by its address and the epoch: it would refuse them again. */
+  readonly #refusedDisputes = new Set<string>();
   #server: EvidenceServer | undefined;
 
   constructor(options: DerOptions) {
@@ -67,6 +72,7 @@ export class DerAgent implements Agent {
   async serve(): Promise<string> {
     this.#server ??= await serveEvidence({
       ...this.#options.listen,
+      holder: this.address,
       chainId: this.#options.connection.chainId,
       now: () => this.#follower.head.timestamp,
       answer: (query, requester) => this.#answer(query, requester),
@@ -148,6 +154,7 @@ export class DerAgent implements Agent {
     for (let epoch = request.firstEpoch; epoch < request.firstEpoch + request.count; epoch += 1) {
       const entry = view.entryOf(account, epoch);
       if (entry?.request !== request || view.disputes.has((account << 32n) | BigInt(epoch))) continue;
+      if (this.#refusedDisputes.has(`${this.#follower.service.address} ${epoch}`)) continue;
       const { energyWh: measuredWh } = await readingsOf(this.#options.store, this.#epochOfMeter(epoch));
       if (shortChangedWh(entry, measuredWh, terms) > 0n) wanting.push({ epoch, entry, measuredWh });
     }
@@ -172,7 +179,9 @@ export class DerAgent implements Agent {
       this.#log(intent.kind, { ...intent, entry: undefined });
     } catch (error) {
       if (!(error instanceof RefusedError)) throw error;
-      if (intent.kind === "join") this.#refusedBy.set(this.#follower.service.address, error);
+      const { address } = this.#follower.service;
+      if (intent.kind === "join" && FINAL_REFUSALS.has(error.reason)) this.#refusedBy.set(address, error);
+      if (intent.kind === "dispute") this.#refusedDisputes.add(`${address} ${intent.epoch}`);
       this.#log("refused", { intent: intent.kind, reason: error.message });
     }
   }
@@ -248,6 +257,7 @@ export class DerAgent implements Agent {
     if (service === undefined || account !== ledger.accountOf(this.address)) return undefined;
     if (requester !== ledger.ownerOf(service.terms.operatorAccount)) return undefined;
     if (!service.view.disputes.has((account << 32n) | BigInt(epoch))) return undefined;
+    if (epoch >= this.#follower.epoch) return undefined; // a statement is signed once, when all is measured
     const bundle = await this.#bundle(aria, epoch);
     return bundle && bundleJson(bundle);
   }

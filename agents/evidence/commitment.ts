@@ -25,7 +25,7 @@ const bytes32 = z.string().regex(/^0x[0-9a-f]{64}$/);
 const leafSchema = z.strictObject({
   account: z
     .string()
-    .regex(/^\d{1,9}$/)
+    .regex(/^\d{1,10}$/)
     .transform(BigInt),
   epoch: z.number().int().nonnegative().max(4_294_967_295),
   energyWh: z

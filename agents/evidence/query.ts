@@ -22,6 +22,7 @@ const PATH = "/evidence";
 const SCHEME = "ProofOfFlow";
 const TYPES = {
   EvidenceQuery: [
+    { name: "holder", type: "address" },
     { name: "account", type: "uint32" },
     { name: "epoch", type: "uint32" },
     { name: "expires", type: "uint64" },
@@ -51,10 +52,12 @@ const TIMEOUT_MS = 10_000;
 /**
  * Asks a party for evidence. Undefined if it has none, or none for us, or cannot be reached: to a dispute that is all
  * the same.
+ * @param holder address of the party that is asked: one party cannot pass our request on to another
  * @param now the chain's time, unix seconds
  */
 export async function fetchEvidence(
   url: string,
+  holder: string,
   query: EvidenceQuery,
   signer: Signer,
   chainId: bigint,
@@ -63,6 +66,7 @@ export async function fetchEvidence(
   const expires = now + VALID_SECONDS;
   const { aria, account, epoch } = query;
   const signature = await signer.signTypedData(domainOf({ chainId, aria }), TYPES, {
+    holder,
     account,
     epoch,
     expires,
@@ -100,10 +104,14 @@ export function readQuery(
 }
 
 /** Who signed a request; the zero address, which is nobody, for a malformed signature. */
-export function requesterOf(venue: Venue, { query, expires, signature }: SignedQuery): string {
+export function requesterOf(
+  venue: Venue,
+  holder: string,
+  { query, expires, signature }: SignedQuery,
+): string {
   const { account, epoch } = query;
   try {
-    return verifyTypedData(domainOf(venue), TYPES, { account, epoch, expires }, signature);
+    return verifyTypedData(domainOf(venue), TYPES, { holder, account, epoch, expires }, signature);
   } catch (error) {
     if (isError(error, "INVALID_ARGUMENT")) return "0x0000000000000000000000000000000000000000";
     throw error;

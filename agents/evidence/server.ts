@@ -11,6 +11,8 @@ export interface EvidenceServerOptions {
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;
+  /** Address of the party that serves: a request made to another is not one to it. */
+  readonly holder: string;
   readonly chainId: bigint;
   /** The chain's time, unix seconds: a request expires by it, not by a local clock. */
   readonly now: () => number;
@@ -49,7 +51,7 @@ async function answerTo(request: IncomingMessage, options: EvidenceServerOptions
     const signed = readQuery(request.method, request.url, request.headers.authorization);
     if (signed === undefined || signed.expires < options.now()) return REFUSAL;
     const venue: Venue = { chainId: options.chainId, aria: signed.query.aria };
-    const body = await options.answer(signed.query, requesterOf(venue, signed));
+    const body = await options.answer(signed.query, requesterOf(venue, options.holder, signed));
     return body === undefined ? REFUSAL : { status: 200, body };
   } catch (error) {
     // A fault of ours, not of the request: say so, but not what, and keep it for the log.

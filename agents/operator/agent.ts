@@ -143,7 +143,6 @@ export class OperatorAgent implements Agent {
       verdict: hearing.verdict,
       evidenceHash: evidenceHash(hearing.evidence),
     };
-    this.#rulings.set(dispute, ruling);
     const { by, fault, awardedWh, reasons } = ruling.verdict;
     this.#log(by === "rules" ? "ruled" : "left to a person", {
       dispute: dispute.id,
@@ -151,10 +150,14 @@ export class OperatorAgent implements Agent {
       awardedWh,
       reasons,
     });
-    if (by === "person") return;
+    if (by === "person") {
+      this.#rulings.set(dispute, ruling);
+      return;
+    }
     const aria = connection.ariaAt(this.#follower.service.address);
     await connection.send("resolveDispute", () =>
       aria.resolveDispute(dispute.id, awardedWh, FAULTS.indexOf(fault), ruling.evidenceHash),
     );
+    this.#rulings.set(dispute, ruling); // only now: one that could not be sent is tried again
   }
 }

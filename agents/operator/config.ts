@@ -6,7 +6,9 @@ import { addressSchema, agentSchema, amount } from "../runtime/config.ts";
 /** The Operator's configuration file. */
 export const operatorSchema = agentSchema.extend({
   /** Units in its account under which it is filled up, and to which. */
-  funds: z.strictObject({ minimum: amount, target: amount }),
+  funds: z
+    .strictObject({ minimum: amount, target: amount })
+    .refine(({ minimum, target }) => target >= minimum, "target must not be below minimum"),
   /** How many epochs are ordered at a time. */
   epochsPerOrder: z.number().int().min(1).max(10_000).default(96),
   /** The first epoch to order; the next one when omitted. */

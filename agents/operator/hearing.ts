@@ -86,7 +86,7 @@ async function ask(
   if (url === undefined) return undefined;
   const { connection, follower } = room;
   const query = { aria: follower.service.address, account, epoch };
-  return fetchEvidence(url, query, connection.wallet, connection.chainId, follower.head.timestamp);
+  return fetchEvidence(url, party, query, connection.wallet, connection.chainId, follower.head.timestamp);
 }
 
 /** Checks a bundle. Undefined if there is none; one that cannot be read is one that does not stand. */

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import { isError } from "ethers";
 
+import { NodeBehindError } from "../chain/connection.ts";
 import { ReplayError } from "../metering/sources/csv.ts";
 import { StoreError } from "../store/store.ts";
 import { ConfigError } from "./config.ts";
@@ -60,7 +61,7 @@ async function untilStopped(agent: Agent, pollSeconds: number, log: Log): Promis
       await agent.advance();
     } catch (error) {
       if (!isTransient(error)) throw error;
-      log("node not reached", { reason: error.message });
+      log("try again at the next poll", { reason: error.message });
     }
     await sleep(pollSeconds * 1000, undefined, { signal: stop.signal }).catch(ignoreAbort);
   }
@@ -68,9 +69,16 @@ async function untilStopped(agent: Agent, pollSeconds: number, log: Log): Promis
   log("stopped");
 }
 
-/** Worth another try at the next poll: the node did not answer, or not in time. */
+/**
+ * Worth another try at the next poll, while the meters go on: the node did not answer, not in time, or is behind; or a
+ * transaction could not be sent as things are (no coins for gas, a nonce used meanwhile).
+ */
 function isTransient(error: unknown): error is Error {
   return (
+    error instanceof NodeBehindError ||
+    isError(error, "INSUFFICIENT_FUNDS") ||
+    isError(error, "NONCE_EXPIRED") ||
+    isError(error, "REPLACEMENT_UNDERPRICED") ||
     isError(error, "NETWORK_ERROR") ||
     isError(error, "TIMEOUT") ||
     isError(error, "SERVER_ERROR") ||

@@ -100,7 +100,7 @@ contract Disputes is State, EIP712, IDisputes {
         if (fault == Fault.DER && awardedWh != 0) revert AwardToTheFaulty(awardedWh);
 
         Outcome memory outcome = _award(dispute, awardedWh);
-        if (fault == Fault.Aggregator) outcome.fine = _fineStanding();
+        if (fault == Fault.Aggregator && !_fined[disputeId]) outcome.fine = _fine(disputeId);
         dispute.status = DisputeStatus.Ruled;
         emit DisputeResolved(
             disputeId,
@@ -143,7 +143,7 @@ contract Disputes is State, EIP712, IDisputes {
             revert WrongRequestStatus(row.requestId, RequestStatus.Swept, status);
         }
         uint256 disputeId = _disputeId(leaf.account, leaf.epoch);
-        if (_contradicted[disputeId]) revert ContradictionAlreadyProven(disputeId);
+        if (_fined[disputeId]) revert AlreadyFined(disputeId);
         Proven memory proven = _prove(row, leaf.account, leaf.epoch);
         if (!MerkleProof.verifyCalldata(proof, row.flowRoot, Statements.leafHash(leaf)))
             revert NotCommitted(row.flowRoot);
@@ -151,8 +151,7 @@ contract Disputes is State, EIP712, IDisputes {
         uint256 committedWh = leaf.energyWh < proven.requestedWh ? leaf.energyWh : proven.requestedWh;
         if (committedWh == sweptWh) revert NoContradiction(sweptWh);
 
-        _contradicted[disputeId] = true;
-        uint256 fine = _fineStanding();
+        uint256 fine = _fine(disputeId);
         emit ContradictionProven(disputeId, leaf.account, sweptWh, leaf.energyWh, uint64(fine));
         _move(AGGREGATOR_ACCOUNT, committedWh > sweptWh ? leaf.account : OPERATOR_ACCOUNT, fine);
     }
@@ -304,9 +303,11 @@ contract Disputes is State, EIP712, IDisputes {
         request.escrow -= uint64(outcome.paid + outcome.refunded);
     }
 
-    /// @dev The fine for a misreport, in units, or what stands of the bond if that is less.
-    function _fineStanding() private view returns (uint256) {
-        return _standing(vault().balanceOf(AGGREGATOR_ACCOUNT), MISREPORT_FINE);
+    /// @dev Notes that the Aggregator is fined for an account and epoch. Returns the fine, in units, or what stands of the
+    /// bond if that is less; nothing stands once it is released.
+    function _fine(uint256 disputeId) private returns (uint256) {
+        _fined[disputeId] = true;
+        return _progress.bonded ? _standing(vault().balanceOf(AGGREGATOR_ACCOUNT), MISREPORT_FINE) : 0;
     }
 
     /// @dev Award and fine go to the DER; its own bond as well, unless it is forfeited to the Aggregator.

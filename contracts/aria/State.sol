@@ -35,8 +35,8 @@ abstract contract State is Terms {
     mapping(uint256 orderId => bytes32) internal _orders;
     mapping(uint256 requestId => FlowRequest) internal _requests;
     mapping(uint256 disputeId => Dispute) internal _disputes;
-    /// @dev Account and epoch, packed as a dispute's number -> whether the Aggregator was shown to contradict itself.
-    mapping(uint256 disputeId => bool) internal _contradicted;
+    /// @dev Account and epoch, packed as a dispute's number -> whether the Aggregator was fined for them: once at most.
+    mapping(uint256 disputeId => bool) internal _fined;
 
     // ----------------------------------------------------------------------------------------- Shared by both halves
 

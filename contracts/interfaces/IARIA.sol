@@ -25,8 +25,8 @@ interface IARIA is IService, IAgreements, IDisputes {
 
     // ---------------------------------------------------------------------------------------------- For the Aggregator
 
-    /// @notice Locks the Aggregator's bond in its account; coins sent along are deposited first.
-    function postBond() external payable;
+    /// @notice Locks the Aggregator's bond in its account of the Vault, which must hold it: deposit first.
+    function postBond() external;
 
     /// @notice Frees the bond, once no request is open.
     function releaseBond() external;

@@ -189,6 +189,8 @@ interface IARIATypes {
     error EmptyOrder();
     /// @notice A list of bytes is not a whole number of entries.
     error MalformedBytes(uint256 entryBytes, uint256 received);
+    /// @notice An order reaches further ahead than any may. In epochs.
+    error TooFarAhead(uint256 expected, uint256 received);
     error UnknownOrder(uint32 orderId);
     /// @notice The order passed is not what is left of the order stored.
     error OrderMismatch(bytes32 expected, bytes32 received);
@@ -227,7 +229,7 @@ interface IARIATypes {
     error SweepWindowOver(uint256 expected, uint256 received);
     /// @notice The rows passed are not those requested.
     error RequestMismatch(bytes32 expected, bytes32 received);
-    error ShortfallExceedsRequest(uint32 account, uint256 epoch, uint256 expected, uint256 received);
+    error ShortfallExceedsRequest(uint32 account, uint256 offset, uint256 expected, uint256 received);
     error EscrowStillNeeded(uint32 requestId, uint256 notBefore, uint256 openDisputes);
 
     // ---------------------------------------------------------------------------------------------- Errors: disputes
@@ -258,7 +260,8 @@ interface IARIATypes {
     /// @notice The leaf is not of the flow tree the Aggregator committed to.
     error NotCommitted(bytes32 flowRoot);
     error NoContradiction(uint256 energyWh);
-    error ContradictionAlreadyProven(uint256 disputeId);
+    /// @notice The Aggregator was fined for this account and epoch already, by a proof or a ruling.
+    error AlreadyFined(uint256 disputeId);
 
     // ---------------------------------------------------------------------------------------------- Errors: deployment
 

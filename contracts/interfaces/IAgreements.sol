@@ -19,7 +19,7 @@ interface IAgreements is IARIATypes {
     function topUp() external payable;
 
     /// @notice Ends the caller's agreement: at once when Prospective; when Active, from `untilEpoch` on, after what
-    /// is already requested and a notice of two epochs, so that nobody can invalidate a request on its way.
+    /// is already requested and a notice of two epochs, so that a request for the next two is not made invalid on its way.
     function leave() external returns (uint32 untilEpoch);
 
     /// @notice Closes a Leaving agreement, once nothing requested of it can still be swept, and frees its deposit.

@@ -35,6 +35,10 @@ interface IVault {
     error ZeroAmount();
     /// @notice A service must be a contract that names this Vault as its own.
     error NotAServiceOfThisVault(address service);
+    /// @notice A service that was in charge before, or is now, cannot be announced again: its locks have ended.
+    error ServedBefore(address service);
+    /// @notice What the Vault sends to itself would be in nobody's account.
+    error WithdrawalToVault();
     /// @notice No hand-over is announced.
     error NoHandOverAnnounced();
     /// @notice The exit window of the announced hand-over is not over. Both in unix seconds.

@@ -28,8 +28,8 @@ export const RULES = {
   misreportFine: 200_000n,
 };
 
-/** Long enough for a member who objects to a new ARIA to see the old one's last sweep, disputes and rulings through. */
-export const EXIT_WINDOW_SECONDS = 3_600;
+/** Long enough for a member who objects to a new ARIA to leave the old one: notice, last sweep, dispute and ruling. */
+export const EXIT_WINDOW_SECONDS = 6_000;
 
 /** Share of the expected production that the Operator orders, and of its forecast that a DER is asked for, percent. */
 export const BASELINE_PERCENT = 60n;

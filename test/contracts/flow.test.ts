@@ -1,0 +1,323 @@
+import { expect } from "chai";
+import fc from "fast-check";
+
+import { packRows, packShortfalls } from "../../agents/settlement/rows.ts";
+import * as rules from "../../agents/settlement/rules.ts";
+import { commitmentOf, rootOf } from "../../agents/settlement/tree.ts";
+import {
+  at,
+  CRITERIA,
+  deploy,
+  derAt,
+  expectMoves,
+  loadFixture,
+  refused,
+  RequestStatus,
+  RULES,
+  type System,
+  threeDers,
+  time,
+  twentyDers,
+} from "./fixture.ts";
+import {
+  FLOW_ROOT,
+  loadRequest,
+  nothingMissing,
+  orderAndRequest,
+  orderBaseline,
+  type Request,
+  requestFlow,
+  rowOf,
+  sendSweep,
+  sumOf,
+  sweep,
+  sweepWindow,
+  toSweepWindow,
+} from "./settling.ts";
+
+/** Asks the same of each of the first DERs: `energyWh`, plus a Wh for each DER before it. */
+function rowsFor(system: System, derCount: number, energyWh: bigint[]) {
+  return system.ders.slice(0, derCount).map((der, i) =>
+    rowOf(
+      der,
+      energyWh.map((wh) => wh + BigInt(i)),
+    ),
+  );
+}
+
+async function requested(): Promise<System & { request: Request }> {
+  const system = await threeDers();
+  const request = await orderAndRequest(system, rowsFor(system, 3, [2_000n]));
+  return { ...system, request };
+}
+
+/** Sweeps, expects exactly the money and the records that rules.ts asks for, and returns both. */
+async function expectSweep(system: System, request: Request, shortfallsWh: bigint[][]) {
+  await toSweepWindow(system, request);
+  const before = await system.vault.balancesOf(system.ders.map(({ account }) => account));
+  const settlement = await sweep(system, request, shortfallsWh);
+  const after = await system.vault.balancesOf(system.ders.map(({ account }) => account));
+  const { payments, taken, escrow } = settlement;
+  request.rows.forEach(({ account }, row) => {
+    const der = system.ders.findIndex((candidate) => candidate.account === account);
+    expect(after[der]! - before[der]!, `DER ${der.toString()}`).to.equal(payments[row]! - taken[row]!);
+  });
+  const stored = await system.aria.requestOf(request.requestId);
+  expect(stored.commitment).to.equal(commitmentOf(request));
+  expect([stored.status, stored.escrow]).to.deep.equal([RequestStatus.Swept, escrow]);
+  return settlement;
+}
+
+describe("A sweep", function () {
+  it("pays each DER what it delivered, the Aggregator its fee, and leaves the rest in escrow", async function () {
+    const { request, ...system } = await loadRequest(requested);
+    const { aria } = system;
+    // 123,457, 124,470 and 125,483 units a kWh; 2,000, 2,001 and 2,002 Wh asked; 3, 0 and 50 Wh less delivered.
+    const payments = [246_543n, 249_064n, 244_942n];
+    const fee = 18_513n; // 2.5 % of 740,549, rounded down
+    expect(request.escrow).to.equal(253_087n + 255_292n + 257_498n);
+    const { opens } = sweepWindow(system, request);
+    const sent = await expectMoves(
+      system,
+      () => at(opens, () => sendSweep(system, request, [[3n], [0n], [50n]])),
+      { aggregator: fee, escrow: -740_549n - fee, ders: payments },
+    );
+    const shortfalls = packShortfalls([[3n], [0n], [50n]]);
+    await expect(sent)
+      .to.emit(aria, "FlowSwept")
+      .withArgs(request.requestId, FLOW_ROOT, request.escrow - 740_549n - fee, fee, shortfalls);
+    await expect(sent).not.to.emit(aria, "PenaltyCapped");
+    await expect(sent).not.to.emit(aria, "AgreementSuspended");
+    const sweep_ = { shortfallsWh: [[3n], [0n], [50n]], penalties: [0n, 0n, 0n], flowRoot: FLOW_ROOT };
+    const commitment = commitmentOf({ ...request, sweep: sweep_ });
+    const rest = request.escrow - 740_549n - fee;
+    const stored = [commitment, RequestStatus.Swept, request.firstEpoch, 1n, 0n, opens, rest];
+    expect([...(await aria.requestOf(request.requestId))]).to.deep.equal(stored);
+  });
+
+  it("takes no penalty at exactly the tolerance, and one from the next Wh on", async function () {
+    const { request, ...system } = await loadRequest(requested);
+    // 5 % of 2,000, 2,001 and 2,002 Wh is 100 Wh each. 2 Wh at 125,483 units, and half of it as the penalty: 125.48.
+    const settlement = await expectSweep(system, request, [[100n], [101n], [102n]]);
+    expect(settlement.taken).to.deep.equal([0n, 62n, 125n]);
+  });
+
+  it("tolerates 10 Wh however little was asked", async function () {
+    const system = await loadFixture(threeDers);
+    const request = await orderAndRequest(system, rowsFor(system, 3, [100n]));
+    const settlement = await expectSweep(system, request, [[10n], [11n], [30n]]);
+    expect(settlement.taken).to.deep.equal([0n, 62n, 1_254n]);
+  });
+
+  it("pays nothing, and penalises all beyond the tolerance, when nothing came", async function () {
+    const { request, ...system } = await loadRequest(requested);
+    const settlement = await expectSweep(system, request, [[2_000n], [2_001n], [2_002n]]);
+    expect(settlement.payments).to.deep.equal([0n, 0n, 0n]);
+    expect(settlement.fee).to.equal(0n);
+    expect(settlement.taken).to.deep.equal([117_284n, 118_308n, 119_334n]);
+    expect(settlement.escrow).to.equal(request.escrow + 354_926n);
+  });
+
+  it("settles several epochs at once, with the tolerance of each", async function () {
+    const system = await loadFixture(threeDers);
+    // A full word of eight, and three more: the eleven figures end within a word.
+    const energyWh = [2_000n, 0n, 1n, 400n, 2_000n, 7n, 2_000n, 2_000n, 1_999n, 0n, 2_000n];
+    const request = await orderAndRequest(system, [rowOf(derAt(system, 0), energyWh)]);
+    const short = [100n, 0n, 1n, 25n, 0n, 7n, 2_000n, 0n, 110n, 0n, 101n];
+    const settlement = await expectSweep(system, request, [short]);
+    // Beyond the tolerances: 25 - 20, 2,000 - 100, 110 - 99 and 101 - 100.
+    expect(settlement.due).to.deep.equal([rules.penalty(1_917n, 123_457n, RULES.penaltyBps)]);
+  });
+
+  it("settles the pages of a fleet each on its own", async function () {
+    const system = await loadFixture(twentyDers);
+    const energy = [2_000n, 1_500n, 900n];
+    const rows = rowsFor(system, 20, energy);
+    const first = BigInt(await time.latest()) / RULES.epochSeconds + 2n;
+    const order = await orderBaseline(system, first, Array<bigint>(3).fill(60_000n));
+    const pages = [
+      await requestFlow(system, order, first, rows.slice(0, 7)),
+      await requestFlow(system, order, first, rows.slice(7, 8)),
+      await requestFlow(system, order, first, rows.slice(8)),
+    ];
+    for (const page of pages.reverse()) {
+      const short = page.rows.map(({ account }) => [account * 10n, 0n, account]);
+      await expectSweep(system, page, short);
+    }
+    expect(await system.aria.openRequests()).to.equal(3n);
+  });
+
+  it("comes to what the agents compute, for any fleet, run of epochs and delivery", async function () {
+    this.timeout(240_000);
+    const shape = fc.record({
+      rowCount: fc.integer({ min: 1, max: 20 }),
+      count: fc.integer({ min: 1, max: 19 }),
+      seeds: fc.array(fc.nat({ max: 2_500 }), { minLength: 40, maxLength: 40 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(shape, async ({ rowCount, count, seeds }) => {
+        const system = await loadFixture(twentyDers);
+        const pick = (row: number, epoch: number) => BigInt(seeds[(7 * row + epoch) % seeds.length]!);
+        const figures = (row: number) => Array.from({ length: count }, (_, epoch) => pick(row, epoch));
+        const request = await orderAndRequest(
+          system,
+          system.ders.slice(0, rowCount).map((der, row) => rowOf(der, figures(row))),
+        );
+        expect((await system.aria.requestOf(request.requestId)).commitment).to.equal(rootOf(request));
+        const short = request.rows.map(({ energyWh }, row) =>
+          energyWh.map((wh, epoch) =>
+            pick(row, epoch + 3) % 3n === 0n ? pick(row, epoch + 5) % (wh + 1n) : 0n,
+          ),
+        );
+        await expectSweep(system, request, short);
+      }),
+      { numRuns: 25, seed: 20_260_620 },
+    );
+  });
+
+  it("is done once", async function () {
+    const { request, ...system } = await loadRequest(requested);
+    await sweep(system, request, nothingMissing(request));
+    const status = [RequestStatus.Requested, RequestStatus.Swept];
+    const call = sendSweep(system, request, nothingMissing(request));
+    await refused(call, system.aria, "WrongRequestStatus", request.requestId, ...status);
+    const unknown = sendSweep(system, { ...request, requestId: 2n }, nothingMissing(request));
+    await refused(
+      unknown,
+      system.aria,
+      "WrongRequestStatus",
+      2n,
+      RequestStatus.Requested,
+      RequestStatus.None,
+    );
+  });
+
+  it("is done from the end of the last epoch to the last second of its window", async function () {
+    const { request, ...system } = await loadRequest(requested);
+    const { opens, closes } = sweepWindow(system, request);
+    expect(closes - opens).to.equal(3_600n);
+    const send = () => sendSweep(system, request, nothingMissing(request));
+    await refused(at(opens - 1n, send), system.aria, "EpochNotOver", opens, opens - 1n);
+    await refused(at(closes + 1n, send), system.aria, "SweepWindowOver", closes, closes + 1n);
+    await loadRequest(requested);
+    await at(closes, send);
+  });
+
+  it("is of the rows requested, and of no others", async function () {
+    const { request, ...system } = await loadRequest(requested);
+    await toSweepWindow(system, request);
+    const other = (rows: Request["rows"]) => ({ ...request, rows });
+    for (const rows of [
+      request.rows.slice(0, 2),
+      request.rows.map((row, i) => (i === 1 ? { ...row, energyWh: [2_000n] } : row)),
+      request.rows.map((row, i) => (i === 1 ? { ...row, price: row.price + 1n } : row)),
+    ]) {
+      await refused(
+        sendSweep(system, other(rows), nothingMissing(other(rows))),
+        system.aria,
+        "RequestMismatch",
+        rootOf(request),
+        rootOf(other(rows)),
+      );
+    }
+  });
+
+  it("has as many shortfalls as there are figures", async function () {
+    const { request, ...system } = await loadRequest(requested);
+    const { aria } = system;
+    await toSweepWindow(system, request);
+    await refused(sendSweep(system, request, [[0n], [0n]]), aria, "MalformedBytes", 12n, 8n);
+    await refused(sendSweep(system, request, [[0n], [0n], [0n, 0n]]), aria, "MalformedBytes", 12n, 16n);
+    const cut = aria
+      .connect(system.aggregator)
+      .sweepEpoch(request.requestId, packRows(request.rows).slice(0, -2), "0x", FLOW_ROOT);
+    await refused(cut, aria, "MalformedBytes", 20n, 59n);
+    const empty = aria.connect(system.aggregator).sweepEpoch(request.requestId, "0x", "0x", FLOW_ROOT);
+    await refused(empty, aria, "EmptyRequest");
+  });
+
+  it("reports no more missing than was asked", async function () {
+    const system = await loadFixture(threeDers);
+    const energyWh = Array.from({ length: 10 }, (_, i) => BigInt(i));
+    const request = await orderAndRequest(system, rowsFor(system, 2, energyWh));
+    await toSweepWindow(system, request);
+    for (let epoch = 0; epoch < 10; ++epoch) {
+      const short = nothingMissing(request);
+      short[1]![epoch] = BigInt(epoch) + 2n;
+      await refused(
+        sendSweep(system, request, short),
+        system.aria,
+        "ShortfallExceedsRequest",
+        derAt(system, 1).account,
+        BigInt(epoch),
+        BigInt(epoch) + 1n,
+        BigInt(epoch) + 2n,
+      );
+    }
+  });
+
+  it("is the Aggregator's alone", async function () {
+    const { request, aria, ...system } = await loadRequest(requested);
+    const role = await aria.AGGREGATOR_ROLE();
+    for (const caller of [system.operator, system.stranger, derAt({ aria, ...system }, 0).signer]) {
+      const call = aria.connect(caller).sweepEpoch(request.requestId, "0x", "0x", FLOW_ROOT);
+      await refused(call, aria, "AccessControlUnauthorizedAccount", caller.address, role);
+    }
+  });
+});
+
+describe("A penalty", function () {
+  /** Penalties of six times the price, so that three epochs eat up a deposit. */
+  async function severe(): Promise<System & { request: Request }> {
+    const system = await deploy({ derCount: 3, rules: { penaltyBps: 60_000n } });
+    const request = await orderAndRequest(system, rowsFor(system, 2, Array<bigint>(4).fill(2_400n)));
+    return { ...system, request };
+  }
+
+  it("never exceeds the deposit standing, and suspends who falls under the floor", async function () {
+    const { request, ...system } = await loadRequest(severe);
+    const [der, other] = [derAt(system, 0), derAt(system, 1)];
+    const short = [Array<bigint>(4).fill(2_400n), [0n, 0n, 0n, 1_000n]];
+    const excess = 4n * (2_400n - 120n);
+    const due = rules.penalty(excess, der.price, 60_000n);
+    expect(due).to.be.greaterThan(der.deposit);
+    const opens = sweepWindow(system, request).opens;
+    const sent = await at(opens, () => sendSweep(system, request, short));
+    await expect(sent)
+      .to.emit(system.aria, "PenaltyCapped")
+      .withArgs(request.requestId, der.account, due, der.deposit);
+    const floor = rules.floorOf(der.deposit, CRITERIA.depositFloorBps);
+    await expect(sent).to.emit(system.aria, "AgreementSuspended").withArgs(der.account, floor, 0n);
+    expect(await system.vault.balanceOf(der.account)).to.equal(0n);
+    expect(await system.vault.balanceOf(other.account)).to.be.greaterThan(other.deposit);
+  });
+
+  it("leaves alone what lies in the account beyond the deposit", async function () {
+    const { request, ...system } = await loadRequest(severe);
+    const der = derAt(system, 0);
+    await system.vault.deposit(der.signer, 777n, { value: 777_000_000_000n });
+    const short = [Array<bigint>(4).fill(2_400n), [0n, 0n, 0n, 0n]];
+    await sweep(system, request, short);
+    expect(await system.vault.balanceOf(der.account)).to.equal(777n);
+  });
+
+  it("takes nothing of who has nothing left, and fails no sweep", async function () {
+    const { request, ...system } = await loadRequest(severe);
+    const der = derAt(system, 0);
+    const first = request.firstEpoch + 4n;
+    const order = await orderBaseline(system, first, [5_000n]);
+    const later = await requestFlow(system, order, first, rowsFor(system, 2, [2_400n]));
+    await sweep(system, request, [Array<bigint>(4).fill(2_400n), [0n, 0n, 0n, 0n]]);
+    const settlement = await expectSweep(system, later, [[2_400n], [0n]]);
+    expect(settlement.due[0]).to.be.greaterThan(0n);
+    expect(settlement.taken[0]).to.equal(0n);
+    expect(await system.vault.balanceOf(der.account)).to.equal(0n);
+  });
+
+  it("together with all payments conserves the money", async function () {
+    const { request, ...system } = await loadRequest(severe);
+    const before = sumOf(await system.vault.balancesOf([1, 2, 3, 4, 5, 6]));
+    await sweep(system, request, [Array<bigint>(4).fill(2_400n), [7n, 7n, 7n, 700n]]);
+    expect(sumOf(await system.vault.balancesOf([1, 2, 3, 4, 5, 6]))).to.equal(before);
+  });
+});

@@ -1,0 +1,383 @@
+import type { HardhatEthersSigner } from "@nomicfoundation/hardhat-ethers/types";
+import { expect } from "chai";
+import { type BigNumberish, concat, toBeHex, toTwos, ZeroAddress } from "ethers";
+
+import { GreedyParty__factory, Vault__factory } from "../../types/index.js";
+import {
+  at,
+  deploy,
+  ethers,
+  EXIT_WINDOW_SECONDS,
+  loadFixture,
+  networkHelpers,
+  OPERATOR_FUNDS,
+  refused,
+  type System,
+  time,
+  UNIT,
+  VAULT_ERRORS,
+  withNewAria,
+} from "./fixture.ts";
+
+const UINT64_MAX = 2n ** 64n - 1n;
+const INT64_MAX = 2n ** 63n - 1n;
+
+/** Postings on the wire: account (4), signed amount (8). */
+function postings(...list: readonly [account: BigNumberish, amount: bigint][]): string {
+  return concat(list.flatMap(([account, amount]) => [toBeHex(account, 4), toBeHex(toTwos(amount, 64), 8)]));
+}
+
+interface Books extends System {
+  /** the service, ready to send transactions of its own */
+  service: HardhatEthersSigner;
+  /** accounts 4 to 9, over two storage words and more, with 1,000 units each */
+  accounts6: bigint[];
+  holders: HardhatEthersSigner[];
+}
+
+async function withSixAccounts(): Promise<Books> {
+  const system = await deploy();
+  const address = await system.aria.getAddress();
+  await networkHelpers.setBalance(address, ethers.parseEther("10"));
+  const service = await ethers.getImpersonatedSigner(address);
+  const holders = (await ethers.getSigners()).slice(4, 10);
+  for (const holder of holders) await system.vault.deposit(holder, 1_000n, { value: 1_000n * UNIT });
+  return { ...system, service, holders, accounts6: [4n, 5n, 6n, 7n, 8n, 9n] };
+}
+
+describe("Vault", function () {
+  describe("accounts", function () {
+    it("are numbered from 1 up, one for each address", async function () {
+      const { vault, accounts, operator, aggregator, aria, stranger } = await loadFixture(withSixAccounts);
+      expect(accounts).to.deep.equal({ operator: 1n, aggregator: 2n, escrow: 3n });
+      expect(await vault.accountOf(operator)).to.equal(1n);
+      expect(await vault.accountOf(aggregator)).to.equal(2n);
+      expect(await vault.accountOf(aria)).to.equal(3n);
+      expect(await vault.accountOf(stranger)).to.equal(0n);
+      expect(await vault.accountCount()).to.equal(9n);
+    });
+
+    it("can be opened by anyone for anyone, once", async function () {
+      const { vault, stranger } = await loadFixture(withSixAccounts);
+      await expect(vault.openAccount(stranger)).to.emit(vault, "AccountOpened").withArgs(10n, stranger);
+      await expect(vault.openAccount(stranger)).not.to.emit(vault, "AccountOpened");
+      expect(await vault.openAccount.staticCall(stranger)).to.equal(10n);
+      expect(await vault.accountCount()).to.equal(10n);
+    });
+
+    it("cannot be opened for nobody", async function () {
+      const { vault } = await loadFixture(withSixAccounts);
+      await refused(vault.openAccount(ZeroAddress), vault, "ZeroAddress");
+      await refused(vault.deposit(ZeroAddress, 1n, { value: UNIT }), vault, "ZeroAddress");
+    });
+
+    it("answer with their balances, in the order asked", async function () {
+      const { vault } = await loadFixture(withSixAccounts);
+      expect(await vault.balanceOf(1)).to.equal(OPERATOR_FUNDS);
+      expect([...(await vault.balancesOf([5, 1, 99, 5]))]).to.deep.equal([
+        1_000n,
+        OPERATOR_FUNDS,
+        0n,
+        1_000n,
+      ]);
+    });
+  });
+
+  describe("deposits", function () {
+    it("credit any party with whole units of the coins sent", async function () {
+      const { vault, stranger, operator } = await loadFixture(withSixAccounts);
+      const deposit = vault.connect(stranger).deposit(operator, 7n, { value: 7n * UNIT });
+      await expect(deposit).to.emit(vault, "Deposited").withArgs(1n, stranger, 7n);
+      await expect(deposit).to.changeEtherBalances(ethers, [stranger, vault], [-7n * UNIT, 7n * UNIT]);
+      expect(await vault.balanceOf(1)).to.equal(OPERATOR_FUNDS + 7n);
+    });
+
+    it("open the party's account first", async function () {
+      const { vault, stranger } = await loadFixture(withSixAccounts);
+      const deposit = vault.deposit(stranger, 7n, { value: 7n * UNIT });
+      await expect(deposit).to.emit(vault, "AccountOpened").withArgs(10n, stranger);
+      expect(await vault.balanceOf(10)).to.equal(7n);
+    });
+
+    it("are refused when they are empty, or not exactly the coins sent", async function () {
+      const { vault, stranger } = await loadFixture(withSixAccounts);
+      await refused(vault.deposit(stranger, 0n), vault, "ZeroAmount");
+      for (const value of [0n, 7n * UNIT - 1n, 7n * UNIT + 1n]) {
+        await refused(vault.deposit(stranger, 7n, { value }), vault, "WrongValue", 7n * UNIT, value);
+      }
+    });
+
+    it("are refused beyond what an account can hold", async function () {
+      const { vault, stranger } = await loadFixture(withSixAccounts);
+      await vault.deposit(stranger, 1n, { value: UNIT });
+      const call = vault.deposit(stranger, UINT64_MAX);
+      await refused(call, vault, "BalanceOverflow", 10n, UINT64_MAX + 1n);
+    });
+  });
+
+  describe("withdrawals", function () {
+    it("pay out of the caller's account to whom it names", async function () {
+      const { vault, holders, stranger } = await loadFixture(withSixAccounts);
+      const withdrawal = vault.connect(holders[1]).withdraw(400n, stranger);
+      await expect(withdrawal).to.emit(vault, "Withdrawn").withArgs(5n, stranger, 400n);
+      await expect(withdrawal).to.changeEtherBalances(ethers, [stranger, vault], [400n * UNIT, -400n * UNIT]);
+      expect([...(await vault.balancesOf([4, 5, 6, 7]))]).to.deep.equal([1_000n, 600n, 1_000n, 1_000n]);
+    });
+
+    it("cannot be sent to the Vault itself, where it would be nobody's", async function () {
+      const { vault, holders } = await loadFixture(withSixAccounts);
+      await refused(vault.connect(holders[0]).withdraw(1n, vault), vault, "WithdrawalToVault");
+    });
+
+    it("may take all that is free, and not a unit more", async function () {
+      const { vault, holders, service } = await loadFixture(withSixAccounts);
+      await vault.connect(service).setLock(4, 300n);
+      const holder = vault.connect(holders[0]);
+      await refused(holder.withdraw(701n, holders[0]!), vault, "InsufficientFree", 4n, 701n, 700n);
+      await holder.withdraw(700n, holders[0]!);
+      await refused(holder.withdraw(1n, holders[0]!), vault, "InsufficientFree", 4n, 1n, 0n);
+    });
+
+    it("are refused when empty, to nobody, or without an account", async function () {
+      const { vault, holders, stranger } = await loadFixture(withSixAccounts);
+      await refused(vault.connect(holders[0]).withdraw(0n, stranger), vault, "ZeroAmount");
+      await refused(vault.connect(holders[0]).withdraw(1n, ZeroAddress), vault, "ZeroAddress");
+      await refused(vault.connect(stranger).withdraw(1n, stranger), vault, "NoAccount", stranger.address);
+    });
+
+    it("fail as a whole when the receiver takes no coins", async function () {
+      const { vault, holders, aria } = await loadFixture(withSixAccounts);
+      await refused(vault.connect(holders[0]).withdraw(1n, aria), vault, "FailedCall");
+      expect(await vault.balanceOf(4)).to.equal(1_000n);
+    });
+
+    it("cannot be had twice by a receiver that calls back", async function () {
+      const { vault, owner } = await loadFixture(withSixAccounts);
+      const greedy = await new GreedyParty__factory(owner).deploy(vault);
+      await vault.deposit(greedy, 100n, { value: 100n * UNIT });
+      await refused(greedy.withdraw(60n), vault, "InsufficientFree", 10n, 60n, 40n);
+      await refused(greedy.withdraw(100n), vault, "InsufficientFree", 10n, 100n, 0n);
+      await refused(greedy.withdraw(50n), vault, "InsufficientFree", 10n, 50n, 0n);
+      expect(await vault.balanceOf(10)).to.equal(100n);
+    });
+  });
+
+  describe("settling", function () {
+    it("moves money between accounts, whichever storage words they lie in", async function () {
+      const { vault, service, accounts6 } = await loadFixture(withSixAccounts);
+      const list = postings([4, -10n], [7, 30n], [8, -25n], [5, 1n], [9, 4n], [4, -3n], [4, 3n]);
+      await expect(vault.connect(service).settle(list)).to.emit(vault, "Settled").withArgs(service, list);
+      const balances = [990n, 1_001n, 1_000n, 1_030n, 975n, 1_004n];
+      expect([...(await vault.balancesOf(accounts6))]).to.deep.equal(balances);
+    });
+
+    it("may reach exactly zero, and pass through it only from above", async function () {
+      const { vault, service } = await loadFixture(withSixAccounts);
+      const asService = vault.connect(service);
+      await refused(
+        asService.settle(postings([4, -1_001n], [5, 1_001n])),
+        VAULT_ERRORS,
+        "InsufficientBalance",
+        4n,
+        1_001n,
+        1_000n,
+      );
+      await asService.settle(postings([4, -1_000n], [5, 1_000n]));
+      expect([...(await vault.balancesOf([4, 5]))]).to.deep.equal([0n, 2_000n]);
+    });
+
+    it("does not ask for locks: they bind withdrawals only", async function () {
+      const { vault, service } = await loadFixture(withSixAccounts);
+      await vault.connect(service).setLock(4, 1_000n);
+      await vault.connect(service).settle(postings([4, -600n], [5, 600n]));
+      expect(await vault.balanceOf(4)).to.equal(400n);
+      expect(await vault.freeOf(4)).to.equal(0n);
+    });
+
+    it("does nothing for an empty list", async function () {
+      const { vault, service } = await loadFixture(withSixAccounts);
+      await expect(vault.connect(service).settle("0x")).to.emit(vault, "Settled").withArgs(service, "0x");
+    });
+
+    it("refuses lists that do not sum to zero", async function () {
+      const { vault, service } = await loadFixture(withSixAccounts);
+      const asService = vault.connect(service);
+      await refused(asService.settle(postings([4, -10n], [5, 11n])), vault, "NotZeroSum", 1n);
+      await refused(asService.settle(postings([4, -10n])), vault, "NotZeroSum", -10n);
+    });
+
+    it("refuses lists that are cut off", async function () {
+      const { vault, service } = await loadFixture(withSixAccounts);
+      const call = vault.connect(service).settle(postings([4, -10n], [5, 10n]).slice(0, -2));
+      await refused(call, vault, "MalformedPostings", 23n);
+    });
+
+    it("refuses accounts that do not exist", async function () {
+      const { vault, service } = await loadFixture(withSixAccounts);
+      const asService = vault.connect(service);
+      await refused(asService.settle(postings([0, 1n], [4, -1n])), vault, "UnknownAccount", 0n);
+      await refused(asService.settle(postings([4, -1n], [10, 1n])), vault, "UnknownAccount", 10n);
+    });
+
+    it("refuses to fill an account beyond its 64 bits", async function () {
+      const { vault, service } = await loadFixture(withSixAccounts);
+      const list = postings([4, INT64_MAX], [4, INT64_MAX], [5, -1n]);
+      const call = vault.connect(service).settle(list);
+      await refused(call, vault, "BalanceOverflow", 4n, 1_000n + 2n * INT64_MAX);
+    });
+
+    it("is the service's alone", async function () {
+      const { vault, owner, operator, aria } = await loadFixture(withSixAccounts);
+      for (const caller of [owner, operator]) {
+        const args = [await aria.getAddress(), caller.address];
+        await refused(vault.connect(caller).settle("0x"), vault, "NotService", ...args);
+        await refused(vault.connect(caller).setLock(4, 1n), vault, "NotService", ...args);
+      }
+    });
+  });
+
+  describe("locks", function () {
+    it("keep a part of the balance from being withdrawn", async function () {
+      const { vault, service } = await loadFixture(withSixAccounts);
+      const asService = vault.connect(service);
+      await expect(asService.setLock(5, 250n)).to.emit(vault, "LockSet").withArgs(5n, 1n, 250n);
+      await asService.setLock(6, UINT64_MAX);
+      expect(await vault.lockOf(5)).to.equal(250n);
+      expect(await vault.freeOf(5)).to.equal(750n);
+      expect(await vault.freeOf(6)).to.equal(0n);
+      expect(await vault.freeOf(4)).to.equal(1_000n);
+    });
+
+    it("need an account", async function () {
+      const { vault, service } = await loadFixture(withSixAccounts);
+      await refused(vault.connect(service).setLock(0, 1n), vault, "UnknownAccount", 0n);
+      await refused(vault.connect(service).setLock(10, 1n), vault, "UnknownAccount", 10n);
+    });
+  });
+
+  describe("handing over", function () {
+    it("is announced, waits for the exit window, and takes the service's own money along", async function () {
+      const system = await loadFixture(withSixAccounts);
+      const { vault, service, aria } = system;
+      const next = await withNewAria(system);
+      await vault.connect(service).settle(postings([4, -300n], [3, 300n]));
+      await vault.connect(service).setLock(5, 1_000n);
+
+      const now = BigInt(await time.latest()) + 100n;
+      const notBefore = now + EXIT_WINDOW_SECONDS;
+      await expect(at(now, () => vault.announceHandOver(next.aria)))
+        .to.emit(vault, "HandOverAnnounced")
+        .withArgs(next.aria, notBefore);
+      expect(await vault.pendingHandOver()).to.deep.equal([await next.aria.getAddress(), notBefore]);
+      const early = at(notBefore - 1n, () => vault.handOver());
+      await refused(early, vault, "HandOverTooEarly", notBefore, notBefore - 1n);
+
+      const handOver = await at(notBefore, () => vault.handOver());
+      await expect(handOver).to.emit(vault, "HandedOver").withArgs(aria, next.aria, 2n);
+      await expect(handOver)
+        .to.emit(vault, "Settled")
+        .withArgs(system.owner, postings([3, -300n], [10, 300n]));
+      expect([...(await vault.balancesOf([3, 4, 5, 10]))]).to.deep.equal([0n, 700n, 1_000n, 300n]);
+      expect(await vault.freeOf(5)).to.equal(1_000n);
+      expect(await vault.generation()).to.equal(2n);
+      expect(await vault.service()).to.equal(await next.aria.getAddress());
+      expect(await vault.pendingHandOver()).to.deep.equal([ZeroAddress, 0n]);
+    });
+
+    it("is never to a service that has or had it: its locks would be gone", async function () {
+      const system = await loadFixture(withSixAccounts);
+      const { vault, aria } = system;
+      await refused(vault.announceHandOver(aria), vault, "ServedBefore", await aria.getAddress());
+      const next = await withNewAria(system);
+      await vault.announceHandOver(next.aria);
+      await time.increase(EXIT_WINDOW_SECONDS);
+      await vault.handOver();
+      await refused(vault.announceHandOver(aria), vault, "ServedBefore", await aria.getAddress());
+      await refused(vault.announceHandOver(next.aria), vault, "ServedBefore", await next.aria.getAddress());
+    });
+
+    it("can be announced anew, which starts the exit window again", async function () {
+      const system = await loadFixture(withSixAccounts);
+      const { vault } = system;
+      const [one, other] = [await withNewAria(system), await withNewAria(system)];
+      await vault.announceHandOver(one.aria);
+      await time.increase(EXIT_WINDOW_SECONDS);
+      const now = BigInt(await time.latest()) + 1n;
+      await at(now, () => vault.announceHandOver(other.aria));
+      const notBefore = now + EXIT_WINDOW_SECONDS;
+      const early = at(now + 1n, () => vault.handOver());
+      await refused(early, vault, "HandOverTooEarly", notBefore, now + 1n);
+    });
+
+    it("can be called off", async function () {
+      const system = await loadFixture(withSixAccounts);
+      const { vault } = system;
+      const next = await withNewAria(system);
+      await vault.announceHandOver(next.aria);
+      await expect(vault.cancelHandOver()).to.emit(vault, "HandOverCancelled").withArgs(next.aria);
+      await time.increase(EXIT_WINDOW_SECONDS);
+      await refused(vault.handOver(), vault, "NoHandOverAnnounced");
+      await refused(vault.cancelHandOver(), vault, "NoHandOverAnnounced");
+    });
+
+    it("needs no window for the very first service", async function () {
+      const system = await loadFixture(withSixAccounts);
+      const vault = await new Vault__factory(system.owner).deploy(
+        system.owner,
+        ZeroAddress,
+        UNIT,
+        EXIT_WINDOW_SECONDS,
+      );
+      const { aria } = await withNewAria({ ...system, vault });
+      await vault.announceHandOver(aria);
+      await expect(vault.handOver()).to.emit(vault, "HandedOver").withArgs(ZeroAddress, aria, 1n);
+    });
+
+    it("refuses what is no service of this Vault", async function () {
+      const system = await loadFixture(withSixAccounts);
+      const { vault, stranger, owner } = system;
+      const call = vault.announceHandOver(stranger);
+      await refused(call, vault, "NotAServiceOfThisVault", stranger.address);
+      const other = await new Vault__factory(owner).deploy(owner, ZeroAddress, UNIT, 0n);
+      const { aria } = await withNewAria({ ...system, vault: other });
+      const address = await aria.getAddress();
+      await refused(vault.announceHandOver(aria), vault, "NotAServiceOfThisVault", address);
+      await expect(vault.announceHandOver(other)).to.be.revertedWithoutReason(ethers);
+    });
+
+    it("is the owner's alone", async function () {
+      const { vault, stranger, aria } = await loadFixture(withSixAccounts);
+      const asStranger = vault.connect(stranger);
+      for (const call of [
+        () => asStranger.announceHandOver(aria),
+        () => asStranger.cancelHandOver(),
+        () => asStranger.handOver(),
+      ]) {
+        await refused(call(), vault, "OwnableUnauthorizedAccount", stranger.address);
+      }
+    });
+  });
+
+  describe("when it is deployed", function () {
+    it("says what it keeps, and in which units", async function () {
+      const { vault } = await loadFixture(withSixAccounts);
+      expect(await vault.asset()).to.equal(ZeroAddress);
+      expect(await vault.unit()).to.equal(UNIT);
+      expect(await vault.exitWindowSeconds()).to.equal(EXIT_WINDOW_SECONDS);
+    });
+
+    it("refuses a unit of nothing, and an owner who is nobody", async function () {
+      const { vault, owner } = await loadFixture(withSixAccounts);
+      const factory = new Vault__factory(owner);
+      await refused(factory.deploy(owner, ZeroAddress, 0n, 0n), vault, "ZeroAmount");
+      const deployment = factory.deploy(ZeroAddress, ZeroAddress, UNIT, 0n);
+      await refused(deployment, vault, "OwnableInvalidOwner", ZeroAddress);
+    });
+
+    it("takes no coins but by a deposit", async function () {
+      const { vault, stranger } = await loadFixture(withSixAccounts);
+      const transfer = stranger.sendTransaction({ to: await vault.getAddress(), value: 1n });
+      await expect(transfer).to.be.revertedWithoutReason(ethers);
+    });
+  });
+});
