@@ -218,7 +218,6 @@ export class AggregatorAgent implements Agent {
     const der = ledger.owners.get(query.account);
     if (service === undefined || der === undefined || !service.view.agreements.has(query.account))
       return undefined;
-    if (query.epoch >= this.#follower.epoch) return undefined; // a statement is signed once, when all is measured
     const isOperator = requester === ledger.ownerOf(service.terms.operatorAccount);
     if (!isOperator && requester !== der) return undefined;
     const bundle = await makeBundle(this.#options.store, {

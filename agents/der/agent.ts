@@ -257,7 +257,6 @@ export class DerAgent implements Agent {
     if (service === undefined || account !== ledger.accountOf(this.address)) return undefined;
     if (requester !== ledger.ownerOf(service.terms.operatorAccount)) return undefined;
     if (!service.view.disputes.has((account << 32n) | BigInt(epoch))) return undefined;
-    if (epoch >= this.#follower.epoch) return undefined; // a statement is signed once, when all is measured
     const bundle = await this.#bundle(aria, epoch);
     return bundle && bundleJson(bundle);
   }

@@ -1,5 +1,5 @@
 import { SimpleMerkleTree } from "@openzeppelin/merkle-tree";
-import { keccak256, type Signer, toUtf8Bytes } from "ethers";
+import { getAddress, isAddress, keccak256, type Signer, toUtf8Bytes } from "ethers";
 import { z } from "zod";
 
 import { epochEnergyWh } from "../metering/epoch-energy.ts";
@@ -14,7 +14,10 @@ import { type FlowStatement, signStatement, type Venue } from "./statement.ts";
  */
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^0x[0-9a-f]{${2 * bytes}}$`));
-const address = z.string().regex(/^0x[0-9a-fA-F]{40}$/);
+const address = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/)
+  .refine((text) => isAddress(text) && getAddress(text) === text, "must be checksummed");
 const whole = z.number().int().nonnegative();
 /** Integers that may exceed a JSON number, as decimal strings. */
 const integer = z
@@ -114,10 +117,13 @@ export interface BundleRequest extends EpochOfMeter {
 
 /**
  * The evidence of a meter for an epoch, signed. The statement is signed once and stored; asked again, the stored one
- * is used, so that a meter never signs two. Undefined if the meter has no reading in the epoch.
+ * is used, so that a meter never signs two. Undefined if the meter has no reading in the epoch, or none after it yet:
+ * nothing is signed before all is measured.
  */
 export async function makeBundle(store: ReadingStore, request: BundleRequest): Promise<Bundle | undefined> {
   const { venue, der, meter, epoch, signer } = request;
+  const newest = await store.lastReading(meter);
+  if (newest === undefined || newest.blockTimestamp < (epoch + 1) * request.epochSeconds) return undefined;
   const { before, readings, energyWh } = await readingsOf(store, request);
   const [first, last] = [readings[0], readings.at(-1)];
   if (first === undefined || last === undefined) return undefined;

@@ -26,7 +26,8 @@ const leafSchema = z.strictObject({
   account: z
     .string()
     .regex(/^\d{1,10}$/)
-    .transform(BigInt),
+    .transform(BigInt)
+    .refine((account) => account < 2n ** 32n),
   epoch: z.number().int().nonnegative().max(4_294_967_295),
   energyWh: z
     .string()
@@ -35,6 +36,15 @@ const leafSchema = z.strictObject({
   readingsRoot: bytes32,
   salt: bytes32,
 });
+
+/** Two leaves of one DER and epoch would let the Aggregator show the one here and the other there. */
+const leavesSchema = z
+  .array(leafSchema)
+  .min(1)
+  .refine(
+    (leaves) => new Set(leaves.map(placeOf)).size === leaves.length,
+    "one leaf for each account and epoch",
+  );
 
 export class Commitment {
   readonly leaves: readonly FlowLeaf[];
@@ -45,12 +55,12 @@ export class Commitment {
   constructor(leaves: readonly FlowLeaf[]) {
     this.leaves = leaves;
     this.#tree = StandardMerkleTree.of(leaves.map(valuesOf), LEAF_TYPES);
-    this.#places = new Map(leaves.map(({ account, epoch }, place) => [`${account} ${epoch}`, place]));
+    this.#places = new Map(leaves.map((leaf, place) => [placeOf(leaf), place]));
   }
 
   /** Reads a commitment from JSON text. @throws ZodError or SyntaxError for anything else. */
   static parse(json: string): Commitment {
-    return new Commitment(z.array(leafSchema).min(1).parse(JSON.parse(json)));
+    return new Commitment(leavesSchema.parse(JSON.parse(json)));
   }
 
   get root(): string {
@@ -58,7 +68,7 @@ export class Commitment {
   }
 
   leafOf(account: bigint, epoch: number): FlowLeaf | undefined {
-    return this.leaves[this.#places.get(`${account} ${epoch}`) ?? -1];
+    return this.leaves[this.#places.get(placeOf({ account, epoch })) ?? -1];
   }
 
   proofOf(leaf: FlowLeaf): string[] {
@@ -72,4 +82,8 @@ export class Commitment {
 
 function valuesOf(leaf: FlowLeaf): unknown[] {
   return [leaf.account, leaf.epoch, leaf.energyWh, leaf.readingsRoot, leaf.salt];
+}
+
+function placeOf({ account, epoch }: Pick<FlowLeaf, "account" | "epoch">): string {
+  return `${account} ${epoch}`;
 }

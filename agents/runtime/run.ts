@@ -32,6 +32,7 @@ export async function runProgram(program: Program): Promise<void> {
       "after",
       `\nExample:\n  npm run agent:${program.name} -- --config ${program.name}.json\n\nThe fields of the file: agents/${program.name}/README.md`,
     )
+    .showSuggestionAfterError(false)
     .exitOverride((error) => {
       process.exit(error.exitCode === 0 ? 0 : 2);
     })
@@ -44,7 +45,7 @@ export async function runProgram(program: Program): Promise<void> {
   } catch (error) {
     if (!isOperational(error)) throw error;
     process.stderr.write(`${error.message}\n`);
-    process.exitCode = error instanceof ConfigError ? 2 : 1;
+    process.exitCode = error instanceof ConfigError || error instanceof ReplayError ? 2 : 1;
   }
 }
 

@@ -47,6 +47,7 @@ export function readOptions(args: readonly string[]): DemoOptions | undefined {
       "\nExamples:\n  npm run demo -- --ders 200 --sweep-every 4\n  npm run demo -- --replay pv.csv --column ac_power --unit kW\n  npm run --silent demo -- --json > day.json",
     )
     .allowExcessArguments(false)
+    .showSuggestionAfterError(false)
     .exitOverride()
     .configureOutput({ writeErr: () => undefined });
   try {

@@ -1,0 +1,319 @@
+import { expect } from "chai";
+import fc from "fast-check";
+
+import {
+  type AggregatorIntent,
+  type AggregatorSituation,
+  decide,
+  type Policy,
+} from "../../agents/aggregator/decide.ts";
+import { distribute, type Offer, paged, shortfalls } from "../../agents/aggregator/distribute.ts";
+import type { Agreement } from "../../agents/chain/service-view.ts";
+import {
+  agreement,
+  type Books,
+  EPOCH_SECONDS,
+  flowRequest,
+  ledger,
+  order,
+  service,
+  sweepAt,
+} from "./situations.ts";
+
+const POLICY: Policy = { epochsPerSweep: 1, figuresPerRequest: 100, promisedPercent: 100n };
+const NOW = 100 * EPOCH_SECONDS + 5;
+const RICH = { 2: 5_000_000n, 5: 1_000_000n, 6: 1_000_000n, 7: 1_000_000n };
+
+function decisions(
+  books: Books,
+  change: Partial<AggregatorSituation> = {},
+  policy: Partial<Policy> = {},
+): AggregatorIntent[] {
+  return decide(
+    { ...POLICY, ...policy },
+    {
+      now: NOW,
+      epoch: 100,
+      service: service(books),
+      ledger: ledger(RICH),
+      forecastWh: () => 2_000n,
+      ...change,
+    },
+  );
+}
+
+/** The requests decided on. */
+function requested(...args: Parameters<typeof decisions>): Extract<AggregatorIntent, { kind: "request" }>[] {
+  return decisions(...args).filter((intent) => intent.kind === "request");
+}
+
+const THREE: Agreement[] = [
+  agreement({ account: 5n, price: 30_000n }),
+  agreement({ account: 6n, price: 20_000n }),
+  agreement({ account: 7n, price: 40_000n }),
+];
+
+describe("The Aggregator decides", function () {
+  it("to do nothing while there is nothing to do", function () {
+    expect(decisions({})).to.deep.equal([]);
+  });
+
+  describe("to post its bond", function () {
+    it("with what is missing of it in its account", function () {
+      expect(decisions({ bonded: false }, { ledger: ledger({ 2: 1_000_000n }) })).to.deep.equal([
+        { kind: "postBond", short: 4_000_000n },
+      ]);
+      expect(decisions({ bonded: false })).to.deep.equal([{ kind: "postBond", short: 0n }]);
+    });
+
+    it("again after a fine cut it", function () {
+      expect(decisions({ bonded: true }, { ledger: ledger({ 2: 4_800_000n }) })).to.deep.equal([
+        { kind: "postBond", short: 200_000n },
+      ]);
+    });
+
+    it("not for an ARIA whose last epoch has begun", function () {
+      expect(decisions({ bonded: false, lastEpoch: 100 })).to.deep.equal([]);
+      expect(decisions({ bonded: false, lastEpoch: 101 })).to.have.length(1);
+    });
+  });
+
+  describe("to sweep", function () {
+    const swept = (now: number, change: Parameters<typeof flowRequest>[1] = {}): number =>
+      decisions({ requests: [flowRequest(98, { count: 2, ...change })] }, { now }).length;
+    const end = 100 * EPOCH_SECONDS;
+
+    it("a request from the end of its last epoch on, until the sweep window closes", function () {
+      expect(swept(end - 1)).to.equal(0);
+      expect(swept(end)).to.equal(1);
+      expect(swept(end + 900)).to.equal(1);
+      expect(swept(end + 901)).to.equal(0);
+    });
+
+    it("each once", function () {
+      expect(swept(end, { sweep: sweepAt(end, 0n, 0n) })).to.equal(0);
+      expect(swept(end, { released: true })).to.equal(0);
+    });
+
+    it("before it requests", function () {
+      const books = { requests: [flowRequest(99)], orders: [order(101, 500n)], agreements: [agreement()] };
+      expect(decisions(books).map(({ kind }) => kind)).to.deep.equal(["sweep", "request"]);
+    });
+  });
+
+  describe("to request", function () {
+    const orders = [order(101, 3_000n, 3_000n, 3_000n, 3_000n)];
+
+    it("the ordered baseline of the next epoch, the cheapest DERs first", function () {
+      const [request, ...more] = requested({ orders, agreements: THREE });
+      expect(more).to.be.empty;
+      expect(request).to.include({ firstEpoch: 101, count: 1, order: orders[0] });
+      expect(request?.rows.map(({ account, energyWh }) => [account, energyWh])).to.deep.equal([
+        [5n, [1_000n]],
+        [6n, [2_000n]],
+      ]);
+    });
+
+    it("on the terms of the agreements", function () {
+      const [request] = requested({ orders, agreements: [agreement()] });
+      expect(request?.rows).to.deep.equal([
+        { account: 5n, price: 30_000n, deposit: 1_000_000n, energyWh: [2_000n] },
+      ]);
+    });
+
+    it("nothing without an order for the next epoch", function () {
+      expect(requested({ agreements: THREE })).to.be.empty;
+      expect(requested({ orders: [order(102, 1n)], agreements: THREE })).to.be.empty;
+      expect(requested({ orders: [order(97, 1n, 1n, 1n, 1n)], agreements: THREE })).to.be.empty;
+    });
+
+    it("no epoch twice", function () {
+      expect(requested({ orders, agreements: THREE, requests: [flowRequest(101)] })).to.be.empty;
+      expect(requested({ orders, agreements: THREE, requests: [flowRequest(100)] })).to.have.length(1);
+    });
+
+    it("what is left of an order that has begun", function () {
+      const begun = [order(99, 1n, 1n, 700n, 1n)];
+      const [request] = requested({ orders: begun, agreements: THREE });
+      expect(request?.rows.map(({ energyWh }) => energyWh)).to.deep.equal([[700n]]);
+    });
+
+    it("as many epochs at once as its policy has, the order covers and this ARIA will see", function () {
+      const count = (epochsPerSweep: number, books: Books = {}): number | undefined =>
+        requested({ orders, agreements: THREE, ...books }, {}, { epochsPerSweep })[0]?.count;
+      expect(count(2)).to.equal(2);
+      expect(count(9)).to.equal(4);
+      expect(count(9, { lastEpoch: 102 })).to.equal(2);
+      expect(count(9, { lastEpoch: 100 })).to.be.undefined;
+    });
+
+    it("only the promised share of the forecast, epoch by epoch", function () {
+      const forecastWh = (_: string, epoch: number): bigint => BigInt(epoch);
+      const [request] = requested(
+        { orders, agreements: [agreement()] },
+        { forecastWh },
+        { epochsPerSweep: 3, promisedPercent: 80n },
+      );
+      expect(request?.rows[0]?.energyWh).to.deep.equal([80n, 81n, 82n]); // of 101, 102 and 103, rounded down
+    });
+
+    it("no more than a DER's power can deliver", function () {
+      const [request] = requested(
+        { orders, agreements: [agreement({ powerW: 5_001n })] },
+        { forecastWh: () => 9_999n },
+      );
+      expect(request?.rows[0]?.energyWh).to.deep.equal([1_251n]); // a quarter hour of it, rounded up
+    });
+
+    describe("of a DER", function () {
+      const asked = (change: Partial<Agreement>, policy: Partial<Policy> = {}): number =>
+        requested({ orders, agreements: [agreement(change)] }, {}, policy).length;
+
+      it("whose agreement is in force", function () {
+        expect(asked({ since: 101 })).to.equal(1);
+        expect(asked({ since: 102 })).to.equal(0);
+        expect(asked({ status: "prospective" })).to.equal(0);
+        expect(asked({ status: "closed" })).to.equal(0);
+      });
+
+      it("that leaves, as long as it stays for all epochs of the request", function () {
+        expect(asked({ status: "leaving", until: 102 })).to.equal(1);
+        expect(asked({ status: "leaving", until: 101 })).to.equal(0);
+        expect(asked({ status: "leaving", until: 103 }, { epochsPerSweep: 2 })).to.equal(1);
+        expect(asked({ status: "leaving", until: 102 }, { epochsPerSweep: 2 })).to.equal(0);
+      });
+
+      it("whose balance has not fallen under the floor of its deposit", function () {
+        const with5 = (balance: bigint): number =>
+          requested({ orders, agreements: [agreement()] }, { ledger: ledger({ ...RICH, 5: balance }) })
+            .length;
+        expect(with5(500_000n)).to.equal(1);
+        expect(with5(499_999n)).to.equal(0);
+      });
+    });
+
+    it("in pages that each fit a transaction", function () {
+      const large = [order(101, 9_000n, 9_000n)];
+      const pages = requested(
+        { orders: large, agreements: THREE },
+        {},
+        { epochsPerSweep: 2, figuresPerRequest: 4 },
+      );
+      expect(pages.map(({ rows }) => rows.map(({ account }) => account))).to.deep.equal([[5n, 6n], [7n]]);
+      expect(requested({ orders: large, agreements: THREE }, {}, { figuresPerRequest: 1 })).to.have.length(3);
+    });
+  });
+});
+
+describe("distribute", function () {
+  const wh = fc.bigInt({ min: 0n, max: 5_000n });
+  const scene = fc.integer({ min: 1, max: 5 }).chain((epochs) =>
+    fc.record({
+      baselineWh: fc.array(wh, { minLength: epochs, maxLength: epochs }),
+      offers: fc.uniqueArray(
+        fc.record({
+          account: fc.bigInt({ min: 1n, max: 50n }),
+          price: fc.bigInt({ min: 1n, max: 5n }),
+          deposit: wh,
+          capacityWh: wh,
+          forecastWh: fc.array(wh, { minLength: epochs, maxLength: epochs }),
+        }),
+        { maxLength: 8, selector: ({ account }) => account },
+      ),
+    }),
+  );
+
+  const mostOf = ({ capacityWh, forecastWh }: Offer, epoch: number): bigint =>
+    forecastWh[epoch]! < capacityWh ? forecastWh[epoch]! : capacityWh;
+  const askedOf = (rows: ReturnType<typeof distribute>, { account }: Offer, epoch: number): bigint =>
+    rows.find((row) => row.account === account)?.energyWh[epoch] ?? 0n;
+  const total = (figures: readonly bigint[]): bigint => figures.reduce((sum, figure) => sum + figure, 0n);
+
+  it("asks for all of the baseline if it can be had, and never for more", function () {
+    fc.assert(
+      fc.property(scene, ({ baselineWh, offers }) => {
+        const rows = distribute(baselineWh, offers);
+        baselineWh.forEach((ordered, epoch) => {
+          const available = total(offers.map((offer) => mostOf(offer, epoch)));
+          const asked = total(offers.map((offer) => askedOf(rows, offer, epoch)));
+          expect(asked).to.equal(ordered < available ? ordered : available);
+        });
+      }),
+    );
+  });
+
+  it("asks nobody for more than its forecast and its power", function () {
+    fc.assert(
+      fc.property(scene, ({ baselineWh, offers }) => {
+        const rows = distribute(baselineWh, offers);
+        for (const offer of offers) {
+          for (const epoch of baselineWh.keys()) {
+            expect(askedOf(rows, offer, epoch) <= mostOf(offer, epoch)).to.be.true;
+          }
+        }
+      }),
+    );
+  });
+
+  it("asks a dearer DER only for what the cheaper ones do not have", function () {
+    fc.assert(
+      fc.property(scene, ({ baselineWh, offers }) => {
+        const rows = distribute(baselineWh, offers);
+        for (const epoch of baselineWh.keys()) {
+          for (const dearer of offers.filter((offer) => askedOf(rows, offer, epoch) > 0n)) {
+            for (const cheaper of offers.filter(({ price }) => price < dearer.price)) {
+              expect(askedOf(rows, cheaper, epoch)).to.equal(mostOf(cheaper, epoch));
+            }
+          }
+        }
+      }),
+    );
+  });
+
+  it("gives rows sorted by account, each once, and none that asks for nothing", function () {
+    fc.assert(
+      fc.property(scene, ({ baselineWh, offers }) => {
+        const rows = distribute(baselineWh, offers);
+        const accounts = rows.map(({ account }) => account);
+        expect(accounts).to.deep.equal([...new Set(accounts)].sort((a, b) => Number(a - b)));
+        for (const { energyWh } of rows) {
+          expect(energyWh).to.have.length(baselineWh.length);
+          expect(total(energyWh) > 0n).to.be.true;
+        }
+      }),
+    );
+  });
+
+  it("prefers the lower account among equal prices, in whatever order they offer", function () {
+    const offer = { price: 1n, deposit: 0n, capacityWh: 100n, forecastWh: [100n] };
+    const offers = [
+      { ...offer, account: 9n },
+      { ...offer, account: 3n },
+    ];
+    expect(distribute([150n], offers).map(({ account, energyWh }) => [account, energyWh])).to.deep.equal([
+      [3n, [100n]],
+      [9n, [50n]],
+    ]);
+  });
+});
+
+describe("paged", function () {
+  it("splits rows without losing, doubling or moving any", function () {
+    const accounts = fc.array(fc.bigInt({ min: 1n, max: 99n }), { maxLength: 30 });
+    fc.assert(
+      fc.property(accounts, fc.integer({ min: 1, max: 10 }), (list, size) => {
+        const rows = list.map((account) => ({ account, price: 1n, deposit: 1n, energyWh: [1n] }));
+        const pages = paged(rows, size);
+        expect(pages.flat()).to.deep.equal(rows);
+        for (const page of pages) expect(page.length).to.be.within(1, size);
+      }),
+    );
+  });
+});
+
+describe("shortfalls", function () {
+  it("are what is missing, and nothing where more was delivered", function () {
+    expect(shortfalls([100n, 100n, 100n, 0n], [100n, 30n, 150n, 5n])).to.deep.equal([0n, 70n, 0n, 0n]);
+    expect(shortfalls([100n, 100n], [])).to.deep.equal([100n, 100n]);
+  });
+});

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.34;
+
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+
+import {FlowTree} from "../../../contracts/libraries/FlowTree.sol";
+import {Check} from "../Check.sol";
+import {Merkle} from "../Merkle.sol";
+import {Row, Rows} from "../Rows.sol";
+
+/// @title FlowTree: every leaf can be proven to the root the contracts build, and holds the rows it should.
+contract FlowTreeTest is Check {
+    function testFuzzEveryLeafIsProvable(uint256 seed, uint256 count) external pure {
+        bytes32[] memory leaves = _leaves(seed, _within(count, 1, 20));
+        bytes32 root = FlowTree.root(leaves);
+        for (uint256 i; i < leaves.length; ++i) {
+            bytes32[] memory proof = Merkle.proofOf(leaves, i);
+            _true(MerkleProof.verify(proof, root, leaves[i]), "a leaf with its proof");
+            _true(!MerkleProof.verify(proof, root, keccak256(abi.encode(leaves[i]))), "another leaf");
+        }
+    }
+
+    function testRootOfOneLeafIsTheLeaf() external pure {
+        bytes32[] memory leaves = _leaves(1, 1);
+        _same(leaves[0], FlowTree.root(leaves), "root");
+        _equal(0, Merkle.proofOf(leaves, 0).length, "proof");
+    }
+
+    /// @dev Made by SimpleMerkleTree.of(leaves, { sortLeaves: false }) of @openzeppelin/merkle-tree 1.0.8.
+    function testRootIsThatOfTheJavaScriptLibrary() external pure {
+        bytes32[] memory leaves = new bytes32[](5);
+        for (uint256 i; i < 5; ++i) leaves[i] = keccak256(abi.encode(i + 1));
+        bytes32 expected = 0x749d21016a0cbd109e88c57d0abca309eb190f306ed06b4d69fc0d7609c66f8c;
+        _same(expected, FlowTree.root(leaves), "root");
+        _equal(3, Merkle.proofOf(leaves, 0).length, "longer proof");
+        _equal(2, Merkle.proofOf(leaves, 4).length, "shorter proof");
+    }
+
+    function testFuzzRowsOfALeafMakeAboutSixteenFigures(uint16 count) external pure {
+        if (count == 0) return;
+        uint256 rows = FlowTree.rowsPerLeaf(count);
+        _true(rows >= 1, "at least one row");
+        _true(rows == 1 || rows * count <= 16, "no more than sixteen figures, or one row");
+        _true((rows + 1) * count > 16, "one row more would be too many");
+    }
+
+    function testFuzzLeavesHoldTheirRows(uint256 seed, uint256 rowCount, uint256 count) external view {
+        Row[] memory rows = _rows(seed, _within(rowCount, 1, 9), _within(count, 1, 18));
+        count = rows[0].requestedWh.length;
+        uint256[] memory penalties = _penalties(seed, rows.length);
+        (bytes32[] memory requested, bytes32[] memory swept) = this.leavesOf(
+            Rows.requests(rows),
+            Rows.shortfalls(rows),
+            penalties,
+            count
+        );
+
+        uint256 perLeaf = FlowTree.rowsPerLeaf(count);
+        _equal((rows.length + perLeaf - 1) / perLeaf, requested.length, "leaves");
+        _equal(requested.length, swept.length, "swept leaves");
+        for (uint256 i; i < requested.length; ++i) {
+            (uint256 first, uint256 end) = (i * perLeaf, (i + 1) * perLeaf);
+            if (end > rows.length) end = rows.length;
+            bytes32 leaf = keccak256(bytes.concat(hex"01", Rows.requests(rows, first, end)));
+            _same(leaf, requested[i], "request leaf");
+            bytes memory missing = Rows.shortfalls(rows, first, end);
+            bytes memory taken = _packed(penalties, first, end);
+            _same(keccak256(bytes.concat(hex"02", leaf, missing, taken)), swept[i], "swept leaf");
+        }
+    }
+
+    function leavesOf(
+        bytes calldata rows,
+        bytes calldata shortfalls,
+        uint256[] memory penalties,
+        uint256 count
+    ) external pure returns (bytes32[] memory requested, bytes32[] memory swept) {
+        requested = FlowTree.requestLeaves(rows, penalties.length, count);
+        swept = FlowTree.sweptLeaves(requested, shortfalls, penalties, count);
+    }
+
+    function _leaves(uint256 seed, uint256 count) private pure returns (bytes32[] memory leaves) {
+        leaves = new bytes32[](count);
+        for (uint256 i; i < count; ++i) leaves[i] = bytes32(_random(seed, i));
+    }
+
+    function _rows(uint256 seed, uint256 rowCount, uint256 count) private pure returns (Row[] memory rows) {
+        rows = new Row[](rowCount);
+        for (uint256 row; row < rowCount; ++row) {
+            uint256 dice = _random(seed, row);
+            uint32[] memory requested = new uint32[](count);
+            uint32[] memory missing = new uint32[](count);
+            for (uint256 i; i < count; ++i) {
+                (requested[i], missing[i]) = (uint32(_random(dice, i)), uint32(_random(dice, i) >> 32));
+            }
+            rows[row] = Row(uint32(dice), uint32(dice >> 32), uint64(dice >> 64), requested, missing);
+        }
+    }
+
+    function _penalties(uint256 seed, uint256 count) private pure returns (uint256[] memory penalties) {
+        penalties = new uint256[](count);
+        for (uint256 i; i < count; ++i) penalties[i] = uint64(_random(seed, i) >> 192);
+    }
+
+    function _packed(
+        uint256[] memory penalties,
+        uint256 first,
+        uint256 end
+    ) private pure returns (bytes memory packed) {
+        for (uint256 i = first; i < end; ++i) packed = bytes.concat(packed, bytes8(uint64(penalties[i])));
+    }
+}

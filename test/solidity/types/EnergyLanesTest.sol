@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.34;
+
+import {EnergyLanes, EnergyLanesLibrary} from "../../../contracts/types/EnergyLanes.sol";
+import {Check} from "../Check.sol";
+
+/// @title EnergyLanes against plain loops over the eight figures.
+contract EnergyLanesTest is Check {
+    function testFuzzEachLaneHoldsItsEpoch(uint32[8] memory wh) external pure {
+        EnergyLanes lanes = _packed(wh);
+        for (uint256 i; i < 8; ++i) _equal(wh[i], lanes.lane(i), "lane");
+    }
+
+    function testFuzzSumIsThatOfALoop(uint32[8] memory wh) external pure {
+        uint256 sum;
+        for (uint256 i; i < 8; ++i) sum += wh[i];
+        _equal(sum, _packed(wh).sum(), "sum");
+        _true(_packed(wh).isZero() == (sum == 0), "zero exactly when nothing is in any lane");
+    }
+
+    function testSumOfTheLargestFigures() external pure {
+        EnergyLanes full = EnergyLanes.wrap(type(uint256).max);
+        _equal(8 * uint256(type(uint32).max), full.sum(), "no carry is lost");
+    }
+
+    function testFuzzAnyAboveIsThatOfALoop(uint32[8] memory wh, uint64 any, uint8 pick) external pure {
+        // A limit at, just under or just over one of the figures, or any: a power's capacity may exceed 32 bits.
+        uint256 limit = uint256(any) >> 1;
+        if (pick % 4 != 3) limit = uint256(wh[(pick >> 2) % 8]) + (pick % 4);
+        if (pick % 4 != 3 && limit > 0) --limit;
+        bool above;
+        for (uint256 i; i < 8; ++i) above = above || wh[i] > limit;
+        _true(_packed(wh).anyAbove(limit) == above, "above");
+    }
+
+    function testFuzzEvensAndOddsSpreadTheLanes(uint32[8] memory wh) external pure {
+        (uint256 evens, uint256 odds) = (_packed(wh).evens(), _packed(wh).odds());
+        for (uint256 i; i < 4; ++i) {
+            _equal(wh[2 * i], uint64(evens >> (192 - 64 * i)), "evens");
+            _equal(wh[2 * i + 1], uint64(odds >> (192 - 64 * i)), "odds");
+        }
+    }
+
+    function testFuzzLoadTakesNoMoreThanItsLanes(
+        uint32[] memory wh,
+        uint256 first,
+        uint256 lanes
+    ) external view {
+        first = _within(first, 0, wh.length);
+        lanes = _within(lanes, 0, wh.length - first);
+        bytes memory data;
+        for (uint256 i; i < wh.length; ++i) data = bytes.concat(data, bytes4(wh[i]));
+        // What follows the list in calldata must not get into a lane: here, ones.
+        EnergyLanes loaded = this.load(data, first * 4, lanes, type(uint256).max);
+        for (uint256 i; i < 8; ++i) _equal(i < lanes ? wh[first + i] : 0, loaded.lane(i), "loaded lane");
+    }
+
+    function testFuzzWriteChangesOneEntryOnly(uint32[] memory wh, uint256 index, uint32 value) external pure {
+        if (wh.length == 0) return;
+        index = _within(index, 0, wh.length - 1);
+        bytes memory list;
+        for (uint256 i; i < wh.length; ++i) list = bytes.concat(list, bytes4(wh[i]));
+        bytes memory next = hex"a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5";
+        bytes32 nextBefore = keccak256(next);
+
+        EnergyLanesLibrary.write(list, index, value);
+
+        for (uint256 i; i < wh.length; ++i) {
+            _equal(i == index ? value : wh[i], EnergyLanesLibrary.read(list, i), "entry");
+        }
+        _equal(wh.length * 4, list.length, "length");
+        _same(nextBefore, keccak256(next), "what lies behind the list in memory");
+    }
+
+    /// @dev An external function, because `load` reads calldata. @param tail lies behind the list in calldata.
+    function load(
+        bytes calldata data,
+        uint256 offset,
+        uint256 lanes,
+        uint256 tail
+    ) external pure returns (EnergyLanes) {
+        _equal(type(uint256).max, tail, "tail");
+        return EnergyLanesLibrary.load(data, offset, lanes);
+    }
+
+    function _packed(uint32[8] memory wh) private pure returns (EnergyLanes) {
+        uint256 word;
+        for (uint256 i; i < 8; ++i) word = (word << 32) | wh[i];
+        return EnergyLanes.wrap(word);
+    }
+}
