@@ -141,11 +141,9 @@ describe("Evidence over HTTP", function () {
     const REFUSED: Answer = { status: 404, type: "application/json", body: REFUSAL };
     let path: string;
     let authorization: string;
-    let toAnother: string;
 
     before(async function () {
       ({ path, authorization } = await signedRequest());
-      ({ authorization: toAnother } = await signedRequest(QUERY, OPERATOR, NOW, STRANGER.address));
     });
 
     /** What is sent instead of the entitled request. */
@@ -160,10 +158,6 @@ describe("Evidence over HTTP", function () {
       "a signature of nothing but zeros": () => [
         path,
         { authorization: authorization.replace(/0x.*/, `0x${"00".repeat(65)}`) },
-      ],
-      "a request made to another party": () => [
-        path,
-        { authorization: toAnother },
       ],
       "a longer life than was signed": () => [
         path,
