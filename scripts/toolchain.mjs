@@ -91,12 +91,12 @@ const build = {
   needs: join(root, "types"),
   stamp: join(root, "artifacts", ".proof-of-flow-stamp"),
   wanted() {
-    const files = [...solidityFiles("contracts"), ...solidityFiles("test"), "hardhat.config.ts"].sort();
+    const files = [...solidityFiles("contracts"), "hardhat.config.ts"].sort();
     return hash(lockHash(root), ...files.map((file) => [file, read(join(root, file))]));
   },
   run() {
     say("Compiling the contracts and generating their TypeScript bindings.");
-    const [program, ...args] = [...resolve("hardhat"), "build"];
+    const [program, ...args] = [...resolve("hardhat"), "build", "--no-tests"];
     const { status, stdout, stderr } = spawnSync(program, args, { cwd: root, encoding: "utf8" });
     process.stderr.write(`${(stdout + stderr).trim()}\n`);
     if (status !== 0) fail("The contracts did not compile.", status);

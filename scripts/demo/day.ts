@@ -2,11 +2,11 @@ import type { Stage } from "./stage.ts";
 import type { Timetable } from "./timetable.ts";
 
 /** When blocks are mined, and so meters read, within an epoch: seconds after its start. */
-const BLOCKS_AT = [5, 300, 600, 895];
+const BLOCKS_AT = [5, 450, 895];
 /** How long before the first epoch the preparations begin, in epochs. */
 const PREPARATION_EPOCHS = 4;
 /** How far blocks are apart while everybody waits for a window to close, seconds. */
-const WAITING_SECONDS = 20;
+const WAITING_SECONDS = 150;
 
 /** Told of what happens, as it happens. */
 export interface Audience {
@@ -77,8 +77,7 @@ async function playEpoch(
 /** Everybody catches up with the chain and acts: the Aggregator sweeps, DERs check and dispute, the Operator rules. */
 async function look({ aggregator, ders, operator }: Stage): Promise<void> {
   await aggregator.advance();
-  await Promise.all(ders.map(({ agent }) => agent.advance()));
-  await operator.advance();
+  await Promise.all([...ders.map(({ agent }) => agent.advance()), operator.advance()]);
 }
 
 /** The first ARIA retires; the second takes the Vault over, without a balance being moved, and everybody joins it. */

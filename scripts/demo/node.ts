@@ -3,9 +3,11 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 
 import { JsonRpcProvider } from "ethers";
 
+const CHAIN = fileURLToPath(new URL("chain.ts", import.meta.url));
 const START_TIMEOUT_MS = 60_000;
 const KEPT_OUTPUT = 4_000;
 
@@ -15,17 +17,11 @@ export interface LocalNode {
   stop(): Promise<void>;
 }
 
-/** Starts Hardhat's node on a free port, and waits until it answers. */
+/** Starts Hardhat's chain on a free port, and waits until it answers. */
 export async function startNode(): Promise<LocalNode> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const node = spawn(
-    "hardhat",
-    ["node", "--network", "node", "--hostname", "127.0.0.1", "--port", String(port)],
-    {
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
+  const node = spawn("tsx", [CHAIN, String(port)], { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   const keep = (chunk: Buffer): void => {
     output = (output + chunk.toString()).slice(-KEPT_OUTPUT);

@@ -30,7 +30,7 @@ const MIDNIGHT = Date.UTC(2026, 5, 21) / 1000;
 const NOON = MIDNIGHT + 43_200;
 
 /** Chain time that a hand-over takes: the dispute window, then a block for each DER that joins again, with room. */
-const PAUSE_SECONDS = 400;
+const PAUSE_SECONDS = 550;
 const PAUSE_SECONDS_PER_DER = 1.5;
 
 /** Lays the epochs around noon, so that a short day is one with sun. */
