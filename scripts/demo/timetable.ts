@@ -52,7 +52,7 @@ export function timetable(epochCount: number, derCount: number): Timetable {
     lastBefore: at(before - 1),
     firstAfter: at(before),
     outage: span(0.55),
-    underReport: span(0.4),
+    underReport: span(0.44),
     overClaim: span(0.65),
     departure: at(Math.floor(0.2 * epochCount)),
   };
