@@ -117,7 +117,7 @@ export function unpackShortfalls(bytes: string, count: number): bigint[][] {
 }
 
 function unsigned(bytes: string, offset: number, length: number): bigint {
-  return BigInt(dataSlice(bytes, offset, offset + length));
+  return BigInt(`0x${bytes.slice(2 + 2 * offset, 2 + 2 * (offset + length))}`);
 }
 
 function requireMultiple(what: string, length: number, entry: number): void {

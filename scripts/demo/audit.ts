@@ -1,8 +1,9 @@
 import { connect } from "../../agents/chain/connection.ts";
 import { ChainFollower, type Service } from "../../agents/chain/follower.ts";
 import type { Ledger } from "../../agents/chain/ledger.ts";
-import type { Dispute } from "../../agents/chain/service-view.ts";
+import type { Dispute, ServiceView } from "../../agents/chain/service-view.ts";
 import { energyWs } from "../../agents/metering/source.ts";
+import type { SettledRequest } from "../../agents/settlement/tree.ts";
 import { openSqliteStore } from "../../agents/store/sqlite.ts";
 import type { Member, Part } from "./cast.ts";
 import { developmentKey } from "./cast.ts";
@@ -77,7 +78,8 @@ export async function audit(stage: Stage, members: readonly Member[], timetable:
     const follower = new ChainFollower(connection, store, 0);
     await follower.follow();
     const { ledger, services } = follower;
-    const ders = members.map((member) => derAccount(member, ledger, services, timetable));
+    const settlements = services.map(settlementsOf);
+    const ders = members.map((member) => derAccount(member, ledger, settlements, timetable));
     return {
       energy: ders.reduce((sum, { energy }) => added(sum, energy), NONE),
       parties: [...ders, ...companies(ledger, services)],
@@ -104,11 +106,11 @@ function added(a: EnergyTotals, b: EnergyTotals): EnergyTotals {
 function derAccount(
   member: Member,
   ledger: Ledger,
-  services: readonly Service[],
+  settlements: readonly Settlements[],
   { epochs, epochSeconds }: Timetable,
 ): PartyAccount {
   const account = ledger.accountOf(member.address);
-  const settled = account === undefined ? [] : services.map((service) => settledFor(service, account));
+  const settled = account === undefined ? [] : settlements.map((service) => settledFor(service, account));
   const fed =
     member.part === "misfit"
       ? 0n
@@ -116,7 +118,7 @@ function derAccount(
           (sum, epoch) => sum + energyWs(member.fed, epoch * epochSeconds, (epoch + 1) * epochSeconds),
           0n,
         ) / 3_600n;
-  const latest = account === undefined ? undefined : services.at(-1)?.view.agreements.get(account);
+  const latest = account === undefined ? undefined : settlements.at(-1)?.agreements.get(account);
   return {
     ...money(ledger, account),
     name: member.name,
@@ -131,11 +133,28 @@ function derAccount(
   };
 }
 
+/** What one ARIA settled, its requests read once for all accounts. */
+interface Settlements {
+  readonly agreements: ServiceView["agreements"];
+  readonly requests: readonly SettledRequest[];
+  readonly disputes: readonly Dispute[];
+}
+
+function settlementsOf({ view }: Service): Settlements {
+  return {
+    agreements: view.agreements,
+    requests: [...view.requests.values()].map((request) => view.settledRequest(request)),
+    disputes: [...view.disputes.values()],
+  };
+}
+
 /** What one ARIA settled for an account. */
-function settledFor({ view }: Service, account: bigint): { energy: EnergyTotals; penalties: bigint } {
+function settledFor(
+  { requests, disputes }: Settlements,
+  account: bigint,
+): { energy: EnergyTotals; penalties: bigint } {
   let [energy, penalties] = [NONE, 0n];
-  for (const request of view.requests.values()) {
-    const { rows, sweep } = view.settledRequest(request);
+  for (const { rows, sweep } of requests) {
     const index = rows.findIndex((row) => row.account === account);
     const row = rows[index];
     if (row === undefined) continue;
@@ -145,7 +164,7 @@ function settledFor({ view }: Service, account: bigint): { energy: EnergyTotals;
     penalties += sweep?.penalties[index] ?? 0n;
   }
   const awarded = total(
-    [...view.disputes.values()].filter((d) => d.account === account).map((d) => d.awardedWh ?? 0n),
+    disputes.filter((dispute) => dispute.account === account).map(({ awardedWh }) => awardedWh ?? 0n),
   );
   return { energy: added(energy, { ...NONE, awarded }), penalties };
 }

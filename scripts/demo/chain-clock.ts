@@ -5,14 +5,18 @@ export class ChainClock {
   readonly #provider: JsonRpcProvider;
 
   constructor(url: string) {
-    this.#provider = new JsonRpcProvider(url, undefined, { staticNetwork: true, cacheTimeout: -1 });
+    // Each call is waited for before the next: there is nothing to gather into a batch.
+    this.#provider = new JsonRpcProvider(url, undefined, {
+      staticNetwork: true,
+      batchStallTime: 0,
+      cacheTimeout: -1,
+    });
   }
 
   /** Mines an empty block at this time, unix seconds; does nothing if the chain is there already. */
   async moveTo(unixSeconds: number): Promise<void> {
     if ((await this.now()) >= unixSeconds) return;
-    await this.#provider.send("evm_setNextBlockTimestamp", [unixSeconds]);
-    await this.#provider.send("evm_mine", []);
+    await this.#provider.send("evm_mine", [toQuantity(unixSeconds)]);
   }
 
   /** The time of the latest block, unix seconds. */
