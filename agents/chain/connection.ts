@@ -2,7 +2,9 @@ import {
   Contract,
   Interface,
   isError,
+  type JsonRpcPayload,
   JsonRpcProvider,
+  type JsonRpcResult,
   type TransactionReceipt,
   type TransactionResponse,
   Wallet,
@@ -97,9 +99,22 @@ const ERRORS = new Interface(
   ),
 );
 
+/** The library's provider, but that text is made into bytes and back by the platform, which is many times faster. */
+class Node extends JsonRpcProvider {
+  override async _send(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
+    const request = this._getConnection();
+    request.body = Buffer.from(JSON.stringify(payload));
+    request.setHeader("content-type", "application/json");
+    const response = await request.send();
+    response.assertOk();
+    const answer = JSON.parse(Buffer.from(response.body ?? []).toString()) as JsonRpcResult | JsonRpcResult[];
+    return Array.isArray(answer) ? answer : [answer];
+  }
+}
+
 /** Connects a party to its node and finds the contracts through the Registry. */
 export async function connect(options: ConnectionOptions): Promise<Connection> {
-  const provider = new JsonRpcProvider(options.rpcUrl, undefined, {
+  const provider = new Node(options.rpcUrl, undefined, {
     staticNetwork: true,
     batchStallTime: 0,
     pollingInterval: POLLING_MS,

@@ -7,8 +7,9 @@ import type {
   WithdrawnEvent,
 } from "../../types/Vault.ts";
 
-import { dataLength, dataSlice } from "ethers";
+import { dataLength } from "ethers";
 
+import { unsigned } from "../settlement/rows.ts";
 import type { ChainEvent } from "./events.ts";
 
 const POSTING_BYTES = 12;
@@ -117,8 +118,8 @@ export function unpackPostings(postings: string): Posting[] {
   return Array.from({ length: dataLength(postings) / POSTING_BYTES }, (_, i) => {
     const at = i * POSTING_BYTES;
     return {
-      account: BigInt(dataSlice(postings, at, at + ACCOUNT_BYTES)),
-      amount: BigInt.asIntN(64, BigInt(dataSlice(postings, at + ACCOUNT_BYTES, at + POSTING_BYTES))),
+      account: unsigned(postings, at, ACCOUNT_BYTES),
+      amount: BigInt.asIntN(64, unsigned(postings, at + ACCOUNT_BYTES, POSTING_BYTES - ACCOUNT_BYTES)),
     };
   });
 }

@@ -116,7 +116,8 @@ export function unpackShortfalls(bytes: string, count: number): bigint[][] {
   );
 }
 
-function unsigned(bytes: string, offset: number, length: number): bigint {
+/** An unsigned integer in hex text. The text is not checked again: libraries that do so read all of it for each figure. */
+export function unsigned(bytes: string, offset: number, length: number): bigint {
   return BigInt(`0x${bytes.slice(2 + 2 * offset, 2 + 2 * (offset + length))}`);
 }
 
