@@ -2,9 +2,7 @@ import {
   Contract,
   Interface,
   isError,
-  type JsonRpcPayload,
-  JsonRpcProvider,
-  type JsonRpcResult,
+  type JsonRpcProvider,
   type TransactionReceipt,
   type TransactionResponse,
   Wallet,
@@ -20,6 +18,7 @@ import {
   Vault__factory,
   type Vault,
 } from "../../types/index.ts";
+import { nodeAt } from "./node.ts";
 
 /** One party's own link to the chain: its node, its key, and the contracts as that key may call them. */
 export interface Connection {
@@ -81,9 +80,6 @@ export class NodeBehindError extends Error {
   }
 }
 
-/** How often a receipt is asked for while it is not there yet. A node that mines at once answers at once. */
-const POLLING_MS = 250;
-
 /**
  * Read once for all connections: TypeChain's factories would read the whole ABI again for each contract. The types
  * below are the ones that those give to the very same objects.
@@ -99,27 +95,9 @@ const ERRORS = new Interface(
   ),
 );
 
-/** The library's provider, but that text is made into bytes and back by the platform, which is many times faster. */
-class Node extends JsonRpcProvider {
-  override async _send(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
-    const request = this._getConnection();
-    request.body = Buffer.from(JSON.stringify(payload));
-    request.setHeader("content-type", "application/json");
-    const response = await request.send();
-    response.assertOk();
-    const answer = JSON.parse(Buffer.from(response.body ?? []).toString()) as JsonRpcResult | JsonRpcResult[];
-    return Array.isArray(answer) ? answer : [answer];
-  }
-}
-
 /** Connects a party to its node and finds the contracts through the Registry. */
 export async function connect(options: ConnectionOptions): Promise<Connection> {
-  const provider = new Node(options.rpcUrl, undefined, {
-    staticNetwork: true,
-    batchStallTime: 0,
-    pollingInterval: POLLING_MS,
-    cacheTimeout: -1, // an answer from before the last block would be a wrong one
-  });
+  const provider = nodeAt(options.rpcUrl);
   try {
     return await connected(provider, options);
   } catch (error) {

@@ -1,16 +1,13 @@
-import { JsonRpcProvider, toQuantity } from "ethers";
+import { type JsonRpcProvider, toQuantity } from "ethers";
+
+import { nodeAt } from "../../agents/chain/node.ts";
 
 /** Moves the local chain's time; only a development node lets itself be told. */
 export class ChainClock {
   readonly #provider: JsonRpcProvider;
 
   constructor(url: string) {
-    // Each call is waited for before the next: there is nothing to gather into a batch.
-    this.#provider = new JsonRpcProvider(url, undefined, {
-      staticNetwork: true,
-      batchStallTime: 0,
-      cacheTimeout: -1,
-    });
+    this.#provider = nodeAt(url);
   }
 
   /** Mines an empty block at this time, unix seconds; does nothing if the chain is there already. */
