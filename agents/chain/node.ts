@@ -1,4 +1,7 @@
-import { type JsonRpcPayload, JsonRpcProvider, type JsonRpcResult } from "ethers";
+import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+
+import { FetchRequest, type JsonRpcPayload, JsonRpcProvider, type JsonRpcResult } from "ethers";
 
 /** How often a receipt is asked for while it is not there yet. A node that mines at once answers at once. */
 const POLLING_MS = 250;
@@ -15,23 +18,31 @@ export function nodeAt(url: string): JsonRpcProvider {
 
 /** The library's provider, but that text is made into bytes and back by the platform, which is many times faster. */
 class Node extends JsonRpcProvider {
-  /** A node may close a connection that was idle in the very moment it is used again: that is worth a second try. */
+  /**
+   * A node may close a connection that was idle in the very moment it is used again: that is worth a second try, on a
+   * connection of its own.
+   */
   override async _send(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
     try {
-      return await this.#ask(payload);
+      return await ask(this._getConnection(), payload);
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === "ECONNRESET")) throw error;
-      return this.#ask(payload);
+      const again = this._getConnection();
+      const agent = again.url.startsWith("https") ? new HttpsAgent() : new HttpAgent();
+      again.getUrlFunc = FetchRequest.createGetUrlFunc({ agent });
+      return ask(again, payload);
     }
   }
+}
 
-  async #ask(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
-    const request = this._getConnection();
-    request.body = Buffer.from(JSON.stringify(payload));
-    request.setHeader("content-type", "application/json");
-    const response = await request.send();
-    response.assertOk();
-    const answer = JSON.parse(Buffer.from(response.body ?? []).toString()) as JsonRpcResult | JsonRpcResult[];
-    return Array.isArray(answer) ? answer : [answer];
-  }
+async function ask(
+  request: FetchRequest,
+  payload: JsonRpcPayload | JsonRpcPayload[],
+): Promise<JsonRpcResult[]> {
+  request.body = Buffer.from(JSON.stringify(payload));
+  request.setHeader("content-type", "application/json");
+  const response = await request.send();
+  response.assertOk();
+  const answer = JSON.parse(Buffer.from(response.body ?? []).toString()) as JsonRpcResult | JsonRpcResult[];
+  return Array.isArray(answer) ? answer : [answer];
 }
