@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { z } from "zod/v4";
 
 import { sourceSpec } from "../metering/sources/spec.ts";
 import { addressSchema, agentSchema, listenSchema } from "../runtime/config.ts";

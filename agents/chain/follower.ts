@@ -1,5 +1,5 @@
 import { toQuantity } from "ethers";
-import { z } from "zod";
+import { z } from "zod/v4";
 
 import type { ServiceRegisteredEvent } from "../../types/Registry.ts";
 

@@ -1,6 +1,6 @@
 import { SimpleMerkleTree } from "@openzeppelin/merkle-tree";
 import { getAddress, isAddress, keccak256, type Signer, toUtf8Bytes } from "ethers";
-import { z } from "zod";
+import { z } from "zod/v4";
 
 import { epochEnergyWh } from "../metering/epoch-energy.ts";
 import type { StampedReading } from "../metering/reading.ts";

@@ -1,5 +1,5 @@
 import { StandardMerkleTree } from "@openzeppelin/merkle-tree";
-import { z } from "zod";
+import { z } from "zod/v4";
 
 import { toJson } from "./json.ts";
 

@@ -1,5 +1,5 @@
 import { concat, dataSlice, getAddress, keccak256 } from "ethers";
-import { z } from "zod";
+import { z } from "zod/v4";
 
 /** What the Aggregator gives of its evidence for one DER in one epoch; each part is JSON text. */
 export interface Dossier {

@@ -1,5 +1,5 @@
 import { type Signer, verifyTypedData, ZeroAddress } from "ethers";
-import { z } from "zod";
+import { z } from "zod/v4";
 
 import { domainOf, type Venue } from "./statement.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { z } from "zod/v4";
 
 import { sourceSpec } from "../metering/sources/spec.ts";
 import { addressSchema, agentSchema, amount } from "../runtime/config.ts";
@@ -20,7 +20,7 @@ export const operatorSchema = agentSchema.extend({
   /** What flows through the feeder meter: the sources of all DERs behind it. */
   feeder: z.array(sourceSpec).min(1),
   /** How far the feeder meter and the sum of the DERs' may differ, parts per million. */
-  feederPpm: amount.default(1_000),
+  feederPpm: amount.default(1_000n),
   /** Meters that were inspected and may be commissioned, or "all". */
   inspected: z.union([z.literal("all"), z.array(addressSchema)]),
   /** Where parties serve their evidence. */

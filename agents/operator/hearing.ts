@@ -1,4 +1,4 @@
-import { ZodError } from "zod";
+import { ZodError } from "zod/v4";
 
 import type { Connection } from "../chain/connection.ts";
 import type { ChainFollower, Service } from "../chain/follower.ts";

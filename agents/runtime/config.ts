@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 
 import { getAddress } from "ethers";
-import { z } from "zod";
+import { z } from "zod/v4";
 
 /** A configuration that cannot be used, in one line that says how to mend it. */
 export class ConfigError extends Error {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { expect } from "chai";
-import { z } from "zod";
+import { z } from "zod/v4";
 
 interface Outcome {
   readonly status: number | null;
@@ -76,10 +76,10 @@ const reportSchema = z.object({
     differing: figure,
     balanced: z.boolean(),
   }),
-  gas: z.record(z.object({ count: figure, least: figure, most: figure, mean: figure })),
+  gas: z.record(z.string(), z.object({ count: figure, least: figure, most: figure, mean: figure })),
   expectations: z.array(z.object({ what: z.string(), met: z.boolean(), seen: z.string() })).min(1),
   seconds: z.number().positive(),
-  replay: z.record(z.unknown()).nullable(),
+  replay: z.record(z.string(), z.unknown()).nullable(),
 });
 type Report = z.output<typeof reportSchema>;
 

@@ -1,6 +1,6 @@
 /** A source as it stands in an agent's JSON configuration file, and how it is opened. */
 
-import { z } from "zod";
+import { z } from "zod/v4";
 
 import { scaled, shiftedTime, type MeterSource } from "../source.ts";
 import { simulatedBattery } from "./battery.ts";
