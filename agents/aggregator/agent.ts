@@ -2,14 +2,16 @@ import { randomBytes } from "node:crypto";
 
 import { hexlify, ZeroHash } from "ethers";
 
+import { headersAt } from "../chain/blocks.ts";
 import { type Connection, RefusedError } from "../chain/connection.ts";
 import { ChainFollower, type Service } from "../chain/follower.ts";
 import type { FlowRequest } from "../chain/service-view.ts";
-import { bundleJson, makeBundle, readingsOf, readingsRoot } from "../evidence/bundle.ts";
+import { blocksOf, makeBundle, readingsOf, signEpoch } from "../evidence/bundle.ts";
 import { Commitment, type FlowLeaf } from "../evidence/commitment.ts";
-import { type Dossier, keptMeterId } from "../evidence/dossier.ts";
-import { toJson } from "../evidence/json.ts";
+import { type Bundle, bundleJson } from "../evidence/format.ts";
+import { keptMeterId } from "../evidence/kept-meter.ts";
 import type { EvidenceQuery } from "../evidence/query.ts";
+import { readingsRoot } from "../evidence/readings-tree.ts";
 import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
 import { Recorder } from "../metering/recorder.ts";
 import { energyWs, type MeterSource } from "../metering/source.ts";
@@ -220,18 +222,35 @@ export class AggregatorAgent implements Agent {
       return undefined;
     const isOperator = requester === ledger.ownerOf(service.terms.operatorAccount);
     if (!isOperator && requester !== der) return undefined;
-    const bundle = await makeBundle(this.#options.store, {
-      ...this.#epochOf(der, query.epoch),
-      venue: { chainId: this.#options.connection.chainId, aria: query.aria },
-      der,
-      signer: this.#options.connection.wallet,
-    });
-    if (bundle === undefined) return undefined;
+    return this.#evidence(service, der, query, isOperator);
+  }
+
+  async #evidence(
+    service: Service,
+    der: string,
+    query: EvidenceQuery,
+    isOperator: boolean,
+  ): Promise<string | undefined> {
+    const { wallet, provider, chainId, registryAddress } = this.#options.connection;
+    const venue = { chainId, aria: service.address };
+    const { epochSeconds } = service.terms.rules;
+    const meter = keptMeterId(this.address, der);
+    const epoch = { meter, epoch: query.epoch, epochSeconds };
+    const signed = await signEpoch(this.#options.store, { ...epoch, venue, der, signer: wallet });
+    if (signed === undefined) return undefined;
     const commitment = await this.#committed(service, query);
-    const dossier: Dossier = isOperator
-      ? { bundle: bundleJson(bundle), commitment: commitment?.json() }
-      : { bundle: bundleJson(bundle), ownLeaf: commitment && ownLeaf(commitment, query) };
-    return JSON.stringify(dossier);
+    const setting = {
+      venue,
+      registry: registryAddress,
+      epochSeconds,
+      meter,
+      signer: this.address,
+      headers: await headersAt(provider, blocksOf(signed)),
+      commitment: commitment === undefined ? null : sweepOf(service, query, commitment),
+    };
+    // A DER sees its own leaf alone: the others' are none of its business.
+    const leaves = isOperator && commitment !== undefined ? [...commitment.leaves] : null;
+    return bundleJson(makeBundle(signed, setting, { role: "aggregator", leaves }));
   }
 
   async #committed(service: Service, { account, epoch }: EvidenceQuery): Promise<Commitment | undefined> {
@@ -242,8 +261,22 @@ export class AggregatorAgent implements Agent {
   }
 }
 
-function ownLeaf(commitment: Commitment, { account, epoch }: EvidenceQuery): Dossier["ownLeaf"] {
+/** What binds the Aggregator's meter to its sweep: the leaf of this DER and epoch, and the proof that it was committed to. */
+function sweepOf(
+  { view }: Service,
+  { account, epoch }: EvidenceQuery,
+  commitment: Commitment,
+): Bundle["commitment"] {
+  const request = view.entryOf(account, epoch)?.request;
   const leaf = commitment.leafOf(account, epoch);
-  if (leaf === undefined) return undefined;
-  return { leaf: toJson(leaf), proof: commitment.proofOf(leaf) };
+  if (request?.sweep === undefined || leaf === undefined) return null;
+  const { transaction, flowRoot } = request.sweep;
+  return {
+    kind: "sweep",
+    transaction,
+    requestId: request.id,
+    flowRoot,
+    leaf,
+    proof: commitment.proofOf(leaf),
+  };
 }

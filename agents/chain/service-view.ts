@@ -17,6 +17,7 @@ import type {
   DisputeResolvedEvent,
 } from "../../types/aria/Disputes.ts";
 
+import type { FlowStatement } from "../evidence/statement.ts";
 import {
   findRow,
   type RequestRow,
@@ -66,7 +67,7 @@ export interface FlowRequest {
   /** As on the wire; `rowsOf` reads it. */
   readonly packedRows: string;
   readonly penaltiesTaken: Map<bigint, bigint>;
-  sweep?: { flowRoot: string; packedShortfalls: string; sweptAt: number; blockNumber: number };
+  sweep?: { flowRoot: string; packedShortfalls: string; sweptAt: number; transaction: string };
   released: boolean;
   openDisputes: number;
 }
@@ -87,9 +88,11 @@ export interface Dispute {
   readonly requestId: bigint;
   readonly epoch: number;
   readonly claimWh: bigint;
-  readonly statement: Statement;
+  readonly statement: FlowStatement;
   readonly signature: string;
   readonly blockstampsChecked: boolean;
+  /** Hash of the transaction that raised it. */
+  readonly transaction: string;
   /** Unix seconds. */
   readonly raisedAt: number;
   status: "open" | "ruled" | "defaulted";
@@ -101,9 +104,6 @@ export interface Dispute {
   refunded?: bigint;
   fine?: bigint;
 }
-
-/** A flow statement as the chain has it. */
-export type Statement = DisputeRaisedEvent.OutputObject["statement"];
 
 export type Fault = "none" | "aggregator" | "der";
 export const FAULTS: readonly Fault[] = ["none", "aggregator", "der"];
@@ -242,7 +242,7 @@ export class ServiceView {
           flowRoot,
           packedShortfalls: shortfalls,
           sweptAt: event.blockTimestamp,
-          blockNumber: event.blockNumber,
+          transaction: event.transactionHash,
         };
         break;
       }
@@ -255,7 +255,7 @@ export class ServiceView {
         this.#requestOf((args as EscrowReleasedEvent.OutputObject).requestId).released = true;
         break;
       case "DisputeRaised":
-        this.#dispute(args as DisputeRaisedEvent.OutputObject, event.blockTimestamp);
+        this.#dispute(args as DisputeRaisedEvent.OutputObject, event);
         break;
       case "DisputeResolved": {
         const resolved = args as DisputeResolvedEvent.OutputObject;
@@ -320,17 +320,18 @@ export class ServiceView {
     order.undrawn.push(request);
   }
 
-  #dispute(raised: DisputeRaisedEvent.OutputObject, raisedAt: number): void {
+  #dispute(raised: DisputeRaisedEvent.OutputObject, { transactionHash, blockTimestamp }: ChainEvent): void {
     this.disputes.set(raised.disputeId, {
       id: raised.disputeId,
       account: raised.account,
       requestId: raised.requestId,
       epoch: Number(raised.statement.epoch),
       claimWh: raised.claimWh,
-      statement: raised.statement,
+      statement: statementIn(raised),
       signature: raised.signature,
       blockstampsChecked: raised.blockstampsChecked,
-      raisedAt,
+      transaction: transactionHash,
+      raisedAt: blockTimestamp,
       status: "open",
     });
     this.#requestOf(raised.requestId).openDisputes += 1;
@@ -366,4 +367,19 @@ export class ServiceView {
     if (request === undefined) throw new Error(`request ${id} was never made`);
     return request;
   }
+}
+
+function statementIn({ statement }: DisputeRaisedEvent.OutputObject): FlowStatement {
+  const { der, epoch, energyWh, readingsRoot, firstBlock, firstBlockHash, lastBlock, lastBlockHash } =
+    statement;
+  return {
+    der,
+    epoch: Number(epoch),
+    energyWh,
+    readingsRoot,
+    firstBlock: Number(firstBlock),
+    firstBlockHash,
+    lastBlock: Number(lastBlock),
+    lastBlockHash,
+  };
 }

@@ -1,9 +1,12 @@
 import { Wallet } from "ethers";
 
 import { type Connection, RefusedError } from "../chain/connection.ts";
-import { ChainFollower } from "../chain/follower.ts";
+import { headersAt } from "../chain/blocks.ts";
+import { ChainFollower, type Service } from "../chain/follower.ts";
 import type { Dispute, Entry, FlowRequest } from "../chain/service-view.ts";
-import { makeBundle, bundleJson, type Bundle, readingsOf } from "../evidence/bundle.ts";
+import { claimOf } from "../chain/witness.ts";
+import { blocksOf, makeBundle, readingsOf, type SignedEpoch, signEpoch } from "../evidence/bundle.ts";
+import { bundleJson } from "../evidence/format.ts";
 import type { EvidenceQuery } from "../evidence/query.ts";
 import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
 import { Recorder } from "../metering/recorder.ts";
@@ -221,9 +224,9 @@ export class DerAgent implements Agent {
     const { address, view } = this.#follower.service;
     const account = this.#follower.ledger.accountOf(this.address) ?? 0n;
     const row = proofOf(view.settledRequest(request), account);
-    const bundle = await this.#bundle(address, epoch);
-    if (row === undefined || bundle === undefined) return;
-    const { statement, signature } = bundle;
+    const signed = await this.#signed(this.#follower.service, epoch);
+    if (row === undefined || signed === undefined) return;
+    const { statement, signature } = signed;
     await connection.send("raiseDisputeEvent", () =>
       connection.ariaAt(address).raiseDisputeEvent(statement, signature, row),
     );
@@ -231,23 +234,40 @@ export class DerAgent implements Agent {
 
   // ------------------------------------------------------------------------------------------------------- Evidence
 
-  #epochOfMeter(epoch: number): { meter: string; epoch: number; epochSeconds: number } {
-    return {
-      meter: this.#meterWallet.address,
-      epoch,
-      epochSeconds: this.#follower.service.terms.rules.epochSeconds,
-    };
+  #epochOfMeter(
+    epoch: number,
+    service = this.#follower.service,
+  ): { meter: string; epoch: number; epochSeconds: number } {
+    return { meter: this.#meterWallet.address, epoch, epochSeconds: service.terms.rules.epochSeconds };
   }
 
-  #bundle(aria: string, epoch: number): Promise<Bundle | undefined> {
-    const venue = { chainId: this.#options.connection.chainId, aria };
+  #signed(service: Service, epoch: number): Promise<SignedEpoch | undefined> {
+    const venue = { chainId: this.#options.connection.chainId, aria: service.address };
     const signer = this.#meterWallet;
-    return makeBundle(this.#options.store, {
-      ...this.#epochOfMeter(epoch),
+    return signEpoch(this.#options.store, {
+      ...this.#epochOfMeter(epoch, service),
       venue,
       der: this.address,
       signer,
     });
+  }
+
+  /** The evidence of a dispute, as it goes to the Operator. */
+  async #evidence(service: Service, dispute: Dispute): Promise<string | undefined> {
+    const { provider, chainId, registryAddress } = this.#options.connection;
+    const entry = service.view.entryOf(dispute.account, dispute.epoch);
+    const signed = await this.#signed(service, dispute.epoch);
+    if (entry === undefined || signed === undefined) return undefined;
+    const setting = {
+      venue: { chainId, aria: service.address },
+      registry: registryAddress,
+      epochSeconds: service.terms.rules.epochSeconds,
+      meter: this.#meterWallet.address,
+      signer: this.#meterWallet.address,
+      headers: await headersAt(provider, blocksOf(signed)),
+      commitment: { kind: "dispute" as const, transaction: dispute.transaction, disputeId: dispute.id },
+    };
+    return bundleJson(makeBundle(signed, setting, { role: "der", claim: claimOf(dispute, entry, service) }));
   }
 
   /** Evidence of a dispute is for the Operator alone, and only for epochs that are disputed. */
@@ -256,8 +276,7 @@ export class DerAgent implements Agent {
     const service = this.#follower.services.find((candidate) => candidate.address === aria);
     if (service === undefined || account !== ledger.accountOf(this.address)) return undefined;
     if (requester !== ledger.ownerOf(service.terms.operatorAccount)) return undefined;
-    if (!service.view.disputes.has((account << 32n) | BigInt(epoch))) return undefined;
-    const bundle = await this.#bundle(aria, epoch);
-    return bundle && bundleJson(bundle);
+    const dispute = service.view.disputes.get((account << 32n) | BigInt(epoch));
+    return dispute && this.#evidence(service, dispute);
   }
 }

@@ -1,31 +1,34 @@
 import { tolerance } from "../settlement/rules.ts";
-import type { BundleFault } from "./verify.ts";
+import type { Fault } from "./checks.ts";
+import type { Claim } from "./format.ts";
 
 /** One party's evidence, after it was checked. */
 export interface Testimony {
   /** Wh its meter measured in the epoch; meaningless unless `faults` is empty. */
   readonly measuredWh: bigint;
   /** What is wrong with the evidence; empty when it stands. */
-  readonly faults: readonly BundleFault[];
+  readonly faults: readonly Fault[];
+}
+
+/** Another DER behind the same feeder. Wh. */
+export interface NeighbourFlow {
+  /** What the Aggregator committed to for it. */
+  readonly committedWh: bigint;
+  /** What its own meter signed; undefined if it said nothing. */
+  readonly signedWh: bigint | undefined;
 }
 
 /** A dispute with everything that is known of it. Energy in Wh. */
 export interface Case {
-  readonly requestedWh: bigint;
-  /** What was swept; zero if nothing was. */
-  readonly creditedWh: bigint;
-  readonly claimWh: bigint;
+  /** Undefined when nothing is known of it but that the DER gave no evidence. */
+  readonly claim: Claim | undefined;
   /** Undefined when the party gave no evidence. */
   readonly der: Testimony | undefined;
   readonly aggregator: Testimony | undefined;
-  /** What the feeder meter saw of all DERs together; undefined if it has no reading of the epoch. */
+  /** What the feeder meter saw of all DERs together; undefined without a reading of the epoch that stands. */
   readonly feederWh: bigint | undefined;
-  /** What the Aggregator committed to for all other DERs on the feeder; undefined if it gave no commitment. */
-  readonly othersWh: bigint | undefined;
-  readonly meterToleranceBps: bigint;
-  readonly toleranceFloorWh: bigint;
-  /** Accuracy of the feeder meter and of the sum of the others, in parts per million of what it saw. */
-  readonly feederPpm: bigint;
+  /** Undefined if the Aggregator showed no commitment to them. */
+  readonly neighbours: readonly NeighbourFlow[] | undefined;
 }
 
 /** What the rules make of a case. */
@@ -34,96 +37,201 @@ export interface Verdict {
   readonly by: "rules" | "person";
   readonly fault: "none" | "aggregator" | "der";
   readonly awardedWh: bigint;
+  /** The rule that decided, by its name in docs/adjudication.md. */
+  readonly rule: RuleName;
   /** In the order they were found. */
   readonly reasons: readonly string[];
 }
+
+export type RuleName =
+  | "no-claimant-evidence"
+  | "claimant-evidence-fails"
+  | "respondent-silent"
+  | "respondent-evidence-fails"
+  | "feeder-contradicts-claimant"
+  | "swept-below-own-meter"
+  | "no-third-meter"
+  | "feeder-confirms-claimant"
+  | "feeder-confirms-respondent"
+  | "neighbours-unconfirmed"
+  | "drift"
+  | "feeder-confirms-both"
+  | "feeder-confirms-neither";
+
+/** Accuracy class of a feeder meter: 0.2 % of what it saw (class 0.2 S, IEC 62053-22). */
+export const FEEDER_PPM = 2_000n;
+/** Two meters that differ by no more than this many tolerances may have drifted: nobody's fault, but settled. */
+export const DRIFT_TOLERANCES = 3n;
 
 /**
  * The published rules of disputes: from evidence to verdict. Pure, so that whoever has the evidence comes to the same.
  *
  * Three meters measured the same flow. A party that cannot show its own is not believed. Where two that can disagree,
- * the third decides: what the feeder saw, less what the others delivered, is near one of them.
+ * the third decides: what the feeder saw, less what the neighbours delivered, has room for the claim or has not. Every
+ * bound is the worst that meters inside their class can add up to, so that no honest party is found at fault.
  */
 export function adjudicate(dispute: Case): Verdict {
-  const { der, aggregator } = dispute;
-  if (der === undefined) return ruled("der", 0n, ["the DER gave no evidence for its claim"]);
-  if (der.faults.length > 0) return ruled("der", 0n, ["the DER's evidence does not stand", ...details(der)]);
-  if (aggregator === undefined)
-    return unopposed(dispute, der, ["the Aggregator gave no evidence for its sweep"]);
+  const { claim, der, aggregator } = dispute;
+  if (der === undefined || claim === undefined) {
+    return ruled("no-claimant-evidence", "der", 0n, ["the DER gave no evidence for its claim"]);
+  }
+  if (der.faults.length > 0) {
+    return ruled("claimant-evidence-fails", "der", 0n, [
+      "the DER's evidence does not stand",
+      ...details(der),
+    ]);
+  }
+  const scene = { ...dispute, claim, der };
+  if (aggregator === undefined) {
+    return unopposed(scene, "respondent-silent", ["the Aggregator gave no evidence for its sweep"]);
+  }
   if (aggregator.faults.length > 0) {
-    return unopposed(dispute, der, ["the Aggregator's evidence does not stand", ...details(aggregator)]);
+    const reasons = ["the Aggregator's evidence does not stand", ...details(aggregator)];
+    return unopposed(scene, "respondent-evidence-fails", reasons);
   }
-  return opposed(dispute, der, aggregator);
+  return opposed({ ...scene, aggregator });
 }
 
-/** Only the DER's evidence stands: it is believed unless the feeder contradicts it. */
-function unopposed(dispute: Case, der: Testimony, reasons: string[]): Verdict {
-  const residual = residualOf(dispute);
-  if (residual !== undefined && !near(dispute, residual, der.measuredWh)) {
-    return open([
-      ...reasons,
-      `but the feeder leaves ${residual} Wh for a DER that claims ${der.measuredWh} Wh`,
-    ]);
+type Scene = Case & { readonly claim: Claim; readonly der: Testimony };
+
+/** Only the DER's evidence stands: it is believed unless the feeder has no room for it. */
+function unopposed(scene: Scene, rule: RuleName, reasons: readonly string[]): Verdict {
+  const residual = residualOf(scene);
+  if (
+    residual !== undefined &&
+    scene.der.measuredWh > residual.mostWh + slackWh(scene, scene.der.measuredWh)
+  ) {
+    const but = `but the feeder leaves at most ${residual.mostWh} Wh for a DER that claims ${scene.der.measuredWh} Wh`;
+    return open("feeder-contradicts-claimant", [...reasons, but]);
   }
-  return ruled("aggregator", dispute.claimWh, [...reasons, "the DER's does"]);
+  return ruled(rule, "aggregator", scene.claim.claimWh, [...reasons, "the DER's does"]);
 }
 
-function opposed(dispute: Case, der: Testimony, aggregator: Testimony): Verdict {
-  const own = beyondCredit(dispute, aggregator.measuredWh);
-  if (own > toleratedWh(dispute, aggregator.measuredWh)) {
-    return ruled("aggregator", dispute.claimWh < own ? dispute.claimWh : own, [
-      `the Aggregator's own meter has ${aggregator.measuredWh} Wh, but it swept ${dispute.creditedWh} Wh`,
+function opposed(scene: Scene & { readonly aggregator: Testimony }): Verdict {
+  const { claim, der, aggregator } = scene;
+  const own = beyondCredit(claim, aggregator.measuredWh);
+  if (own > toleratedWh(scene, aggregator.measuredWh)) {
+    return ruled("swept-below-own-meter", "aggregator", least(claim.claimWh, own), [
+      `the Aggregator's own meter has ${aggregator.measuredWh} Wh, but it swept ${claim.creditedWh} Wh`,
     ]);
   }
-  const residual = residualOf(dispute);
-  if (residual === undefined)
-    return open(["both meters' evidence stands, and there is no feeder reading to decide"]);
-  const saw = `the feeder leaves ${residual} Wh for a DER that claims ${der.measuredWh} Wh and was metered at ${aggregator.measuredWh} Wh`;
-  const [nearDer, nearAggregator] = [
-    near(dispute, residual, der.measuredWh),
-    near(dispute, residual, aggregator.measuredWh),
+  const residual = residualOf(scene);
+  if (residual === undefined) {
+    return open("no-third-meter", ["both meters' evidence stands, and there is no feeder reading to decide"]);
+  }
+  const saw = [
+    `the DER's meter has ${der.measuredWh} Wh, the Aggregator's ${aggregator.measuredWh} Wh`,
+    `the feeder leaves ${residual.leastWh} to ${residual.mostWh} Wh`,
   ];
-  if (nearDer && !nearAggregator) return ruled("aggregator", dispute.claimWh, [saw]);
-  if (nearAggregator && !nearDer) return ruled("der", 0n, [saw]);
-  if (!nearDer) return open([saw, "it agrees with neither"]);
-  const seen = beyondCredit(dispute, residual);
-  return ruled("none", seen < dispute.claimWh ? seen : dispute.claimWh, [
-    saw,
-    "it agrees with both: a drift of meters",
+  const roomForClaim = der.measuredWh <= residual.mostWh + slackWh(scene, der.measuredWh);
+  const roomForSweep = aggregator.measuredWh + slackWh(scene, aggregator.measuredWh) >= residual.leastWh;
+  if (roomForClaim && roomForSweep) return confirmsBoth(scene, residual, saw);
+  if (roomForClaim) return confirmsClaim(scene, saw);
+  if (roomForSweep) return confirmsSweep(scene, residual, saw);
+  return open("feeder-confirms-neither", [...saw, "it agrees with neither"]);
+}
+
+function confirmsBoth({ claim }: Scene, residual: Residual, saw: readonly string[]): Verdict {
+  const seen = beyondCredit(claim, (residual.leastWh + residual.mostWh) / 2n);
+  return ruled("feeder-confirms-both", "none", least(claim.claimWh, seen), [...saw, "it agrees with both"]);
+}
+
+function confirmsClaim(scene: Scene & { readonly aggregator: Testimony }, saw: readonly string[]): Verdict {
+  if (mayBeDrift(scene)) {
+    return ruled("drift", "none", scene.claim.claimWh, [
+      ...saw,
+      "it agrees with the DER; a meter may have drifted",
+    ]);
+  }
+  return ruled("feeder-confirms-claimant", "aggregator", scene.claim.claimWh, [
+    ...saw,
+    "it agrees with the DER",
   ]);
 }
 
-/** What the feeder leaves for the DER in dispute. */
-function residualOf({ feederWh, othersWh }: Case): bigint | undefined {
-  if (feederWh === undefined || othersWh === undefined) return undefined;
-  return feederWh > othersWh ? feederWh - othersWh : 0n;
+/** The feeder has no room for the claim, if the neighbours delivered what the Aggregator says: do they say so too? */
+function confirmsSweep(
+  scene: Scene & { readonly aggregator: Testimony },
+  residual: Residual,
+  saw: readonly string[],
+): Verdict {
+  const { der } = scene;
+  if (mayBeDrift(scene)) {
+    return ruled("drift", "none", 0n, [...saw, "it agrees with the Aggregator; a meter may have drifted"]);
+  }
+  const doubtful = doubtfulWh(scene);
+  if (der.measuredWh <= residual.mostWh + slackWh(scene, der.measuredWh) + doubtful) {
+    return open("neighbours-unconfirmed", [
+      ...saw,
+      `neighbours do not confirm up to ${doubtful} Wh that the Aggregator has for them: it may be the DER's`,
+    ]);
+  }
+  return ruled("feeder-confirms-respondent", "der", 0n, [...saw, "it agrees with the Aggregator"]);
+}
+
+// ------------------------------------------------------------------------------------------------------------ Figures
+
+/** What the feeder leaves for the DER in dispute, at least and at most, meters inside their class. */
+interface Residual {
+  readonly leastWh: bigint;
+  readonly mostWh: bigint;
+}
+
+function residualOf(scene: Scene): Residual | undefined {
+  const { feederWh, neighbours } = scene;
+  if (feederWh === undefined || neighbours === undefined) return undefined;
+  const others = neighbours.reduce((sum, { committedWh }) => sum + committedWh, 0n);
+  const slack = neighbours.reduce((sum, { committedWh }) => sum + slackWh(scene, committedWh), 0n);
+  const error = slack + (feederWh * FEEDER_PPM + 999_999n) / 1_000_000n + 1n;
+  const left = feederWh - others;
+  return { leastWh: left > error ? left - error : 0n, mostWh: left > -error ? left + error : 0n };
+}
+
+/** What one meter may be off inside its class, Wh: half of what two may differ by, and a register's last digit. */
+function slackWh({ claim }: Scene, energyWh: bigint): bigint {
+  return (energyWh * claim.meterToleranceBps + 19_999n) / 20_000n + 1n;
+}
+
+/** How much of what the Aggregator has for neighbours is its word alone, Wh. */
+function doubtfulWh(scene: Scene): bigint {
+  return (scene.neighbours ?? []).reduce((sum, { committedWh, signedWh = 0n }) => {
+    const confirmed = signedWh + (signedWh === 0n ? 0n : toleratedWh(scene, signedWh));
+    return committedWh > confirmed ? sum + committedWh - confirmed : sum;
+  }, 0n);
+}
+
+function mayBeDrift(scene: Scene & { readonly aggregator: Testimony }): boolean {
+  const [a, b] = [scene.der.measuredWh, scene.aggregator.measuredWh];
+  return (a > b ? a - b : b - a) <= DRIFT_TOLERANCES * toleratedWh(scene, a < b ? a : b);
 }
 
 /** What `measuredWh` entitles to beyond the credit. */
-function beyondCredit({ requestedWh, creditedWh }: Case, measuredWh: bigint): bigint {
-  const entitled = measuredWh < requestedWh ? measuredWh : requestedWh;
+function beyondCredit({ requestedWh, creditedWh }: Claim, measuredWh: bigint): bigint {
+  const entitled = least(measuredWh, requestedWh);
   return entitled > creditedWh ? entitled - creditedWh : 0n;
 }
 
-function near(dispute: Case, residual: bigint, measuredWh: bigint): boolean {
-  const difference = residual > measuredWh ? residual - measuredWh : measuredWh - residual;
-  const feederError = ((dispute.feederWh ?? 0n) * dispute.feederPpm) / 1_000_000n;
-  const allowed = toleratedWh(dispute, measuredWh);
-  return difference <= (allowed > feederError ? allowed : feederError);
+function toleratedWh({ claim }: Scene, energyWh: bigint): bigint {
+  return tolerance(energyWh, claim.meterToleranceBps, claim.toleranceFloorWh);
 }
 
-function toleratedWh(dispute: Case, energyWh: bigint): bigint {
-  return tolerance(energyWh, dispute.meterToleranceBps, dispute.toleranceFloorWh);
+function least(a: bigint, b: bigint): bigint {
+  return a < b ? a : b;
 }
 
 function details({ faults }: Testimony): string[] {
   return faults.map(({ check, detail }) => `${check}: ${detail}`);
 }
 
-function ruled(fault: Verdict["fault"], awardedWh: bigint, reasons: string[]): Verdict {
-  return { by: "rules", fault, awardedWh, reasons };
+function ruled(
+  rule: RuleName,
+  fault: Verdict["fault"],
+  awardedWh: bigint,
+  reasons: readonly string[],
+): Verdict {
+  return { by: "rules", fault, awardedWh, rule, reasons };
 }
 
-function open(reasons: string[]): Verdict {
-  return { by: "person", fault: "none", awardedWh: 0n, reasons };
+function open(rule: RuleName, reasons: readonly string[]): Verdict {
+  return { by: "person", fault: "none", awardedWh: 0n, rule, reasons };
 }

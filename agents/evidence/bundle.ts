@@ -1,88 +1,16 @@
-import { SimpleMerkleTree } from "@openzeppelin/merkle-tree";
-import { getAddress, isAddress, keccak256, type Signer, toUtf8Bytes } from "ethers";
-import { z } from "zod/v4";
+import { keccak256, type Signer, toUtf8Bytes } from "ethers";
 
 import { epochEnergyWh } from "../metering/epoch-energy.ts";
 import type { StampedReading } from "../metering/reading.ts";
 import type { ReadingStore } from "../store/store.ts";
+import { type Bundle, BUNDLE_FORMAT, BUNDLE_VERSION, wireReadings } from "./format.ts";
 import { toJson } from "./json.ts";
+import { readingsProofs, readingsRoot } from "./readings-tree.ts";
 import { type FlowStatement, signStatement, type Venue } from "./statement.ts";
 
-/**
- * A bundle is one meter's evidence for one DER in one epoch: its readings, hash-chained and blockstamped, and the
- * signed statement that commits to them. It is plain JSON, so that it can be sent, stored and checked by anyone.
- */
-
-const hex = (bytes: number) => z.string().regex(new RegExp(`^0x[0-9a-f]{${2 * bytes}}$`));
-const address = z
-  .string()
-  .regex(/^0x[0-9a-fA-F]{40}$/)
-  .refine((text) => isAddress(text) && getAddress(text) === text, "must be checksummed");
-const whole = z.number().int().nonnegative();
-/** Integers that may exceed a JSON number, as decimal strings. */
-const integer = z
-  .string()
-  .regex(/^\d{1,20}$/)
-  .transform(BigInt);
-
-const readingSchema = z.strictObject({
-  meter: address,
-  sequence: whole,
-  registerWh: integer,
-  powerW: integer,
-  blockNumber: whole,
-  blockHash: hex(32),
-  previousDigest: hex(32),
-  digest: hex(32),
-  blockTimestamp: whole,
-});
-
-const statementSchema = z.strictObject({
-  der: address,
-  epoch: whole,
-  energyWh: integer,
-  readingsRoot: hex(32),
-  firstBlock: whole,
-  firstBlockHash: hex(32),
-  lastBlock: whole,
-  lastBlockHash: hex(32),
-});
-
-const bundleSchema = z.strictObject({
-  version: z.literal(1),
-  chainId: integer,
-  aria: address,
-  meter: address,
-  statement: statementSchema,
-  signature: hex(65),
-  /** the last reading before the epoch; absent when the meter's chain begins in it */
-  before: readingSchema.optional(),
-  readings: z.array(readingSchema).min(1),
-});
-
-export type Bundle = z.output<typeof bundleSchema>;
-
-/** Reads a bundle from JSON text. @throws ZodError or SyntaxError for anything else. */
-export function parseBundle(json: string): Bundle {
-  return bundleSchema.parse(JSON.parse(json));
-}
-
-/** A bundle as JSON text; the same bundle always gives the same text. */
-export function bundleJson(bundle: Bundle): string {
-  return toJson(bundle);
-}
-
-/** The hash that a ruling carries: over all the evidence it rests on, in a fixed order. */
+/** The hash that a ruling carries: over all the evidence it rests on, in a fixed order; "" for what was not given. */
 export function evidenceHash(parts: readonly string[]): string {
   return keccak256(toUtf8Bytes(JSON.stringify(parts)));
-}
-
-/** Root of the Merkle tree over an epoch's readings, in their order. */
-export function readingsRoot(readings: readonly StampedReading[]): string {
-  return SimpleMerkleTree.of(
-    readings.map((reading) => reading.digest),
-    { sortLeaves: false },
-  ).root;
 }
 
 export interface EpochOfMeter {
@@ -100,7 +28,7 @@ export interface EpochReadings {
 
 /** Reads an epoch from the store. */
 export async function readingsOf(
-  store: ReadingStore,
+  store: Pick<ReadingStore, "lastReadingBefore" | "readingsBetween">,
   { meter, epoch, epochSeconds }: EpochOfMeter,
 ): Promise<EpochReadings> {
   const [from, to] = [epoch * epochSeconds, (epoch + 1) * epochSeconds];
@@ -109,29 +37,38 @@ export async function readingsOf(
   return { before, readings, energyWh: epochEnergyWh(readings, before) };
 }
 
-export interface BundleRequest extends EpochOfMeter {
+export interface TestimonyRequest extends EpochOfMeter {
   readonly venue: Venue;
   readonly der: string;
   readonly signer: Signer;
 }
 
+/** What a meter says of an epoch, signed, with the readings that it rests on. */
+export interface SignedEpoch extends EpochReadings {
+  readonly statement: FlowStatement;
+  readonly signature: string;
+}
+
 /**
- * The evidence of a meter for an epoch, signed. The statement is signed once and stored; asked again, the stored one
- * is used, so that a meter never signs two. Undefined if the meter has no reading in the epoch, or none after it yet:
+ * Signs what a meter measured in an epoch. The statement is signed once and stored; asked again, the stored one is
+ * used, so that a meter never signs two. Undefined if the meter has no reading in the epoch, or none after it yet:
  * nothing is signed before all is measured.
  */
-export async function makeBundle(store: ReadingStore, request: BundleRequest): Promise<Bundle | undefined> {
+export async function signEpoch(
+  store: ReadingStore,
+  request: TestimonyRequest,
+): Promise<SignedEpoch | undefined> {
   const { venue, der, meter, epoch, signer } = request;
   const newest = await store.lastReading(meter);
   if (newest === undefined || newest.blockTimestamp < (epoch + 1) * request.epochSeconds) return undefined;
-  const { before, readings, energyWh } = await readingsOf(store, request);
-  const [first, last] = [readings[0], readings.at(-1)];
+  const measured = await readingsOf(store, request);
+  const [first, last] = [measured.readings[0], measured.readings.at(-1)];
   if (first === undefined || last === undefined) return undefined;
   const statement: FlowStatement = {
     der,
     epoch,
-    energyWh,
-    readingsRoot: readingsRoot(readings),
+    energyWh: measured.energyWh,
+    readingsRoot: readingsRoot(measured.readings),
     firstBlock: first.blockNumber,
     firstBlockHash: first.blockHash,
     lastBlock: last.blockNumber,
@@ -139,16 +76,53 @@ export async function makeBundle(store: ReadingStore, request: BundleRequest): P
   };
   const stored = await store.statementOf(meter, epoch, venue.aria);
   const signature = stored?.signature ?? (await signStatement(signer, venue, statement));
-  const bundle: Bundle = {
-    version: 1,
-    chainId: venue.chainId,
-    aria: venue.aria,
-    meter,
-    statement,
-    signature,
-    ...(before && { before }),
-    readings,
-  };
   await store.saveStatement({ meter, epoch, aria: venue.aria, payload: toJson(statement), signature });
-  return bundle;
+  return { ...measured, statement, signature };
+}
+
+/** What a bundle says besides the signed readings. */
+export interface BundleSetting {
+  readonly venue: Venue;
+  readonly registry: string;
+  readonly epochSeconds: number;
+  readonly meter: string;
+  readonly signer: string;
+  /** RLP of the headers of the readings' blocks, by number; see header.ts. */
+  readonly headers: ReadonlyMap<number, string | undefined>;
+  readonly commitment: Bundle["commitment"];
+}
+
+/** The part of a bundle that differs from role to role. */
+export type RolePart =
+  | Pick<Extract<Bundle, { role: "der" }>, "role" | "claim">
+  | Pick<Extract<Bundle, { role: "aggregator" }>, "role" | "leaves">
+  | Pick<Extract<Bundle, { role: "feeder" }>, "role" | "feeder" | "neighbours">;
+
+/** Puts a bundle together, its fields in the order in which they are written. */
+export function makeBundle(signed: SignedEpoch, setting: BundleSetting, part: RolePart): Bundle {
+  const { venue, registry, epochSeconds, meter, signer, headers, commitment } = setting;
+  const { role, ...rest } = part;
+  return {
+    role,
+    format: BUNDLE_FORMAT,
+    version: BUNDLE_VERSION,
+    chainId: venue.chainId,
+    registry,
+    aria: venue.aria,
+    epochSeconds,
+    meter,
+    signer,
+    statement: signed.statement,
+    signature: signed.signature,
+    ...wireReadings(signed, headers),
+    proofs: readingsProofs(signed.readings),
+    commitment,
+    ...rest,
+  } as Bundle;
+}
+
+/** The blocks that a bundle's readings are stamped with. */
+export function blocksOf({ before, readings }: EpochReadings): number[] {
+  const all = before === undefined ? readings : [before, ...readings];
+  return [...new Set(all.map(({ blockNumber }) => blockNumber))];
 }

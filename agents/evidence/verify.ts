@@ -1,137 +1,220 @@
-import { genesisDigest, verifyChain } from "../metering/reading.ts";
+import { isDeepStrictEqual } from "node:util";
+
 import { epochEnergyWh } from "../metering/epoch-energy.ts";
-import { type Bundle, readingsRoot } from "./bundle.ts";
+import { verifyChain } from "../metering/reading.ts";
+import { tolerance } from "../settlement/rules.ts";
+import { type Check, type CheckName, CHECKS, differs, type Fault } from "./checks.ts";
+import { commitmentFaults } from "./commitment-check.ts";
+import { type Bundle, type BundleReadings, readingsIn } from "./format.ts";
+import { readHeader } from "./header.ts";
+import { feederMeterId, keptMeterId } from "./kept-meter.ts";
+import { onChainChecks, type ChainFacts } from "./on-chain.ts";
+import { provesReadings, readingsRoot } from "./readings-tree.ts";
 import { signerOf, type Venue } from "./statement.ts";
 
-/** What a bundle must be evidence of. */
-export interface Expected {
-  readonly venue: Venue;
-  readonly der: string;
-  readonly epoch: number;
-  readonly epochSeconds: number;
-  /** Who must have signed: the meter commissioned for the epoch, or the party that keeps the meter. */
-  readonly signer: string;
-}
-
-/** The header of a block, as the chain has it; undefined if there is no such block. */
-export type HeaderOf = (number: number) => { hash: string; timestamp: number } | undefined;
-
-/** Why a bundle is no evidence; the names are the checks. */
-export interface BundleFault {
-  readonly check: "venue" | "subject" | "signature" | "chain" | "blockstamp" | "epoch" | "root" | "energy";
-  readonly detail: string;
-}
-
 /**
- * Checks a bundle and returns everything that is wrong with it; nothing when it stands. Pure: headers are looked up by
- * the caller.
+ * Makes every check on a bundle, in the order of `CHECKS`. Pure: what the chain says is looked up by the caller; without
+ * it, the checks that need a chain are listed as not made.
  */
-export function verifyBundle(bundle: Bundle, expected: Expected, headerOf: HeaderOf): BundleFault[] {
+export function verifyBundle(bundle: Bundle, facts?: ChainFacts): Check[] {
+  const faults = offlineFaults(bundle);
+  const offline = checksOf(OFFLINE, faults).map((check) =>
+    check.check === "headers" && check.outcome === "holds" ? headersSeen(bundle) : check,
+  );
+  if (facts === undefined) return [...offline, ...ON_CHAIN.map(needsChain)];
+  return [...offline, ...checksOf(ON_CHAIN, onChainChecks(bundle, facts))];
+}
+
+const NAMES = Object.keys(CHECKS) as CheckName[];
+const OFFLINE = NAMES.slice(0, NAMES.indexOf("chain"));
+const ON_CHAIN = NAMES.slice(NAMES.indexOf("chain"));
+
+function checksOf(names: readonly CheckName[], faults: readonly Fault[]): Check[] {
+  return names.flatMap((check): Check[] => {
+    const found = faults.filter((fault) => fault.check === check);
+    if (found.length === 0) return [{ check, outcome: "holds", detail: "" }];
+    return found.map(({ detail }) => ({ check, outcome: "fails", detail }));
+  });
+}
+
+function needsChain(check: CheckName): Check {
+  return { check, outcome: "unchecked", detail: "needs a chain to ask" };
+}
+
+/** Headers that could not be given in bytes are vouched for by a chain only. */
+function headersSeen({ blocks }: Bundle): Check {
+  const without = blocks.filter(({ header }) => header === null).length;
+  return without === 0
+    ? { check: "headers", outcome: "holds", detail: "" }
+    : {
+        check: "headers",
+        outcome: "unchecked",
+        detail: `${without} of ${blocks.length} blocks come without`,
+      };
+}
+
+function offlineFaults(bundle: Bundle): Fault[] {
+  const content = readingsIn(bundle);
   return [
-    ...venueFaults(bundle, expected),
-    ...signatureFaults(bundle, expected),
-    ...chainFaults(bundle),
-    ...blockFaults(bundle, expected, headerOf),
-    ...statementFaults(bundle),
+    ...readingFaults(bundle, content),
+    ...treeFaults(bundle, content),
+    ...energyFaults(bundle, content),
+    ...epochFaults(bundle, content),
+    ...headerFaults(bundle),
+    ...blockstampFaults(bundle, content),
+    ...signatureFaults(bundle),
+    ...roleFaults(bundle),
   ];
 }
 
-function venueFaults({ chainId, aria, statement }: Bundle, expected: Expected): BundleFault[] {
-  const faults: BundleFault[] = [];
-  if (chainId !== expected.venue.chainId || aria !== expected.venue.aria) {
-    const received = `${aria} on chain ${chainId}`;
-    faults.push(differs("venue", `${expected.venue.aria} on chain ${expected.venue.chainId}`, received));
+// --------------------------------------------------------------------------------------------------------- Readings
+
+function readingFaults(
+  { meter, previousDigest, blocks }: Bundle,
+  { before, readings }: BundleReadings,
+): Fault[] {
+  const all = before === undefined ? readings : [before, ...readings];
+  const missing = all.find(({ blockTimestamp }) => blockTimestamp < 0);
+  if (missing !== undefined)
+    return [differs("headers", `block ${missing.blockNumber} among the blocks`, "none")];
+  const used = new Set(all.map(({ blockNumber }) => blockNumber));
+  const unused = blocks.find(({ number }) => !used.has(number));
+  if (unused !== undefined || used.size !== blocks.length) {
+    return [differs("headers", "the readings' blocks, each once", `block ${unused?.number ?? "twice"}`)];
   }
-  if (statement.der !== expected.der || statement.epoch !== expected.epoch) {
-    const received = `${statement.der} in epoch ${statement.epoch}`;
-    faults.push(differs("subject", `${expected.der} in epoch ${expected.epoch}`, received));
-  }
-  return faults;
+  const verdict = verifyChain(all, previousDigest);
+  if (verdict.ok) return all[0]?.meter === meter ? [] : [differs("readings", meter, all[0]?.meter)];
+  const received = `${verdict.received} (${verdict.fault} at reading ${verdict.sequence})`;
+  return [differs("readings", verdict.expected, received)];
 }
 
-function signatureFaults({ statement, signature }: Bundle, expected: Expected): BundleFault[] {
-  const signer = recovered(expected.venue, statement, signature);
-  return signer === expected.signer ? [] : [differs("signature", expected.signer, signer)];
-}
-
-function recovered(venue: Venue, statement: Bundle["statement"], signature: string): string {
-  try {
-    return signerOf(venue, statement, signature);
-  } catch (error) {
-    return `a malformed signature (${String(error)})`;
-  }
-}
-
-function chainFaults({ meter, before, readings }: Bundle): BundleFault[] {
-  const chain = before === undefined ? readings : [before, ...readings];
-  const previous = before?.previousDigest ?? genesisDigest(meter);
-  const verdict = verifyChain(chain, previous);
-  if (!verdict.ok) {
-    return [
-      differs("chain", verdict.expected, `${verdict.received} (${verdict.fault} at ${verdict.sequence})`),
-    ];
-  }
-  const foreign = chain.find((reading) => reading.meter !== meter);
-  return foreign === undefined ? [] : [differs("chain", `readings of ${meter}`, `one of ${foreign.meter}`)];
-}
-
-function blockFaults({ before, readings }: Bundle, expected: Expected, headerOf: HeaderOf): BundleFault[] {
-  const start = expected.epoch * expected.epochSeconds;
-  const end = start + expected.epochSeconds;
-  const faults: BundleFault[] = [];
-  for (const { blockNumber, blockHash, blockTimestamp } of before === undefined
-    ? readings
-    : [before, ...readings]) {
-    const header = headerOf(blockNumber);
-    if (header?.hash !== blockHash || header.timestamp !== blockTimestamp) {
-      const received = `${blockHash} at ${blockTimestamp} s`;
-      faults.push(differs("blockstamp", `block ${blockNumber} as the chain has it`, received));
-    }
-  }
-  for (const { sequence, blockTimestamp } of readings) {
-    if (blockTimestamp < start || blockTimestamp >= end) {
-      faults.push(
-        differs(
-          "epoch",
-          `readings from ${start} s to before ${end} s`,
-          `reading ${sequence} at ${blockTimestamp} s`,
-        ),
-      );
-    }
-  }
-  if (before !== undefined && before.blockTimestamp >= start) {
-    faults.push(
-      differs("epoch", `a reading before ${start} s to count from`, `one at ${before.blockTimestamp} s`),
-    );
-  }
-  return faults;
-}
-
-function statementFaults({ statement, before, readings }: Bundle): BundleFault[] {
-  const faults: BundleFault[] = [];
+function treeFaults({ statement, proofs }: Bundle, { readings }: BundleReadings): Fault[] {
   const root = readingsRoot(readings);
-  if (root !== statement.readingsRoot) faults.push(differs("root", statement.readingsRoot, root));
-  const measured = measuredWh(readings, before);
-  if (measured !== statement.energyWh) {
-    faults.push(differs("energy", `${statement.energyWh} Wh`, `${measured ?? "unconnected readings"} Wh`));
+  if (root !== statement.readingsRoot) return [differs("tree", statement.readingsRoot, root)];
+  return provesReadings(root, readings, proofs)
+    ? []
+    : [differs("tree", "proofs of the first and last checkpoint", "others")];
+}
+
+function energyFaults({ statement }: Bundle, { before, readings }: BundleReadings): Fault[] {
+  const measured = attempt(() => epochEnergyWh(readings, before));
+  if (measured === statement.energyWh) return [];
+  return [differs("energy", `${statement.energyWh} Wh`, `${measured ?? "unconnected readings"} Wh`)];
+}
+
+function epochFaults({ statement, epochSeconds }: Bundle, { before, readings }: BundleReadings): Fault[] {
+  const start = statement.epoch * epochSeconds;
+  const end = start + epochSeconds;
+  const outside = readings.find(({ blockTimestamp }) => blockTimestamp < start || blockTimestamp >= end);
+  const faults: Fault[] = [];
+  if (outside !== undefined) {
+    const received = `reading ${outside.sequence} at ${outside.blockTimestamp} s`;
+    faults.push(differs("epoch", `readings from ${start} s to before ${end} s`, received));
   }
-  const [first, last] = [readings[0], readings.at(-1)];
-  const stamps = `${first?.blockHash ?? ""} to ${last?.blockHash ?? ""}`;
-  const stated = `${statement.firstBlockHash} to ${statement.lastBlockHash}`;
-  const numbersAgree =
-    first?.blockNumber === statement.firstBlock && last?.blockNumber === statement.lastBlock;
-  if (stamps !== stated || !numbersAgree) faults.push(differs("blockstamp", stated, stamps));
+  if (before === undefined) return faults;
+  const from = before.blockTimestamp;
+  if (from >= start) {
+    faults.push(differs("epoch", `a reading before ${start} s to count from`, `one at ${from} s`));
+  }
+  if (from < start - epochSeconds) {
+    faults.push(differs("gap", `a reading from ${start - epochSeconds} s on`, `the last one at ${from} s`));
+  }
   return faults;
 }
 
-function measuredWh(readings: Bundle["readings"], before: Bundle["before"]): bigint | undefined {
-  try {
-    return epochEnergyWh(readings, before);
-  } catch {
-    return undefined; // the chain check says what is wrong with them
+// ----------------------------------------------------------------------------------------------- Blocks, signature
+
+function headerFaults({ blocks }: Bundle): Fault[] {
+  for (const { number, hash, timestamp, header } of blocks) {
+    if (header === null) continue;
+    const read = readHeader(header);
+    if (read?.hash !== hash || read.number !== number || read.timestamp !== timestamp) {
+      const expected = read && `${read.hash}, number ${read.number} at ${read.timestamp} s`;
+      const received = `${hash}, number ${number} at ${timestamp} s`;
+      return [differs("headers", expected ?? "the RLP of a header", received)];
+    }
+  }
+  return [];
+}
+
+function blockstampFaults({ statement }: Bundle, { readings }: BundleReadings): Fault[] {
+  const [first, last] = [readings[0], readings.at(-1)];
+  const stamped = [first?.blockNumber, first?.blockHash, last?.blockNumber, last?.blockHash].join(" ");
+  const { firstBlock, firstBlockHash, lastBlock, lastBlockHash } = statement;
+  const stated = [firstBlock, firstBlockHash, lastBlock, lastBlockHash].join(" ");
+  return stamped === stated ? [] : [differs("blockstamps", stated, stamped)];
+}
+
+function signatureFaults({ chainId, aria, statement, signature, signer }: Bundle): Fault[] {
+  const recovered = recoveredSigner({ chainId, aria }, statement, signature);
+  return recovered === signer ? [] : [differs("signature", signer, recovered)];
+}
+
+function recoveredSigner(venue: Venue, statement: Bundle["statement"], signature: string): string {
+  return attempt(() => signerOf(venue, statement, signature)) ?? "a malformed signature";
+}
+
+// ------------------------------------------------------------------------------------------------------------- Roles
+
+function roleFaults(bundle: Bundle): Fault[] {
+  switch (bundle.role) {
+    case "der":
+      return [...meterFaults(bundle, bundle.signer), ...claimFaults(bundle), ...commitmentFaults(bundle)];
+    case "aggregator": {
+      const meter = keptMeterId(bundle.signer, bundle.statement.der);
+      return [...meterFaults(bundle, meter), ...commitmentFaults(bundle)];
+    }
+    case "feeder": {
+      const faults =
+        bundle.statement.der === bundle.signer ? [] : [differs("meter", bundle.signer, bundle.statement.der)];
+      return [
+        ...faults,
+        ...meterFaults(bundle, feederMeterId(bundle.signer, bundle.feeder)),
+        ...neighbourFaults(bundle),
+      ];
+    }
   }
 }
 
-function differs(check: BundleFault["check"], expected: string, received: string): BundleFault {
-  return { check, detail: `expected ${expected}, received ${received}` };
+function meterFaults({ meter }: Bundle, expected: string): Fault[] {
+  return meter === expected ? [] : [differs("meter", expected, meter)];
+}
+
+function claimFaults({ statement, epochSeconds, claim }: Extract<Bundle, { role: "der" }>): Fault[] {
+  if (claim === null) return [];
+  const { requestedWh, creditedWh, claimWh, powerW, meterToleranceBps, toleranceFloorWh } = claim;
+  const faults: Fault[] = [];
+  const most = (powerW * BigInt(epochSeconds)) / 3_600n;
+  const allowed = most + tolerance(most, meterToleranceBps, toleranceFloorWh);
+  if (statement.energyWh > allowed) {
+    faults.push(differs("power", `at most ${allowed} Wh of ${powerW} W`, `${statement.energyWh} Wh`));
+  }
+  const entitled = statement.energyWh < requestedWh ? statement.energyWh : requestedWh;
+  const due = entitled > creditedWh ? entitled - creditedWh : 0n;
+  if (due !== claimWh) faults.push(differs("claim", `${due} Wh`, `${claimWh} Wh`));
+  return faults;
+}
+
+function neighbourFaults(bundle: Extract<Bundle, { role: "feeder" }>): Fault[] {
+  const { chainId, aria, statement: feeder, neighbours } = bundle;
+  for (const { account, meter, statement, signature } of neighbours) {
+    if (statement === null && signature === null) continue;
+    if (statement === null || signature === null)
+      return [differs("neighbours", "a statement with its signature", `one without, of account ${account}`)];
+    const signer = recoveredSigner({ chainId, aria }, statement, signature);
+    if (signer !== meter) return [differs("neighbours", `${meter} for account ${account}`, signer)];
+    if (statement.epoch !== feeder.epoch)
+      return [differs("neighbours", `epoch ${feeder.epoch}`, `${statement.epoch} of account ${account}`)];
+  }
+  const accounts = neighbours.map(({ account }) => account);
+  const sorted = [...new Set(accounts)].sort((a, b) => (a < b ? -1 : 1));
+  return isDeepStrictEqual(accounts, sorted) ? [] : [differs("neighbours", sorted.join(), accounts.join())];
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined; // the libraries below have errors of many kinds for input that is none; the caller names the fault
+  }
 }

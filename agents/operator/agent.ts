@@ -3,9 +3,7 @@ import type { Wallet } from "ethers";
 import { type Connection, RefusedError } from "../chain/connection.ts";
 import { ChainFollower } from "../chain/follower.ts";
 import { FAULTS, type Dispute } from "../chain/service-view.ts";
-import { evidenceHash } from "../evidence/bundle.ts";
-import { keptMeterId } from "../evidence/dossier.ts";
-import type { Verdict } from "../evidence/adjudicate.ts";
+import { feederMeterId } from "../evidence/kept-meter.ts";
 import { Recorder } from "../metering/recorder.ts";
 import type { MeterSource } from "../metering/source.ts";
 import { type Log, silent } from "../runtime/log.ts";
@@ -13,18 +11,24 @@ import type { Agent } from "../runtime/run.ts";
 import { packEnergy } from "../settlement/rows.ts";
 import type { ReadingStore } from "../store/store.ts";
 import { decide, type OperatorIntent, type Policy } from "./decide.ts";
-import { hear } from "./hearing.ts";
+import { hear, type Hearing } from "./hearing.ts";
+
+/** A feeder meter and what it sees. */
+export interface Feeder {
+  /** What flows through it: all DERs behind it together. */
+  readonly source: MeterSource;
+  readonly gainPpm?: bigint;
+  /** Whether a DER, by its address, is behind it. */
+  readonly feeds: (der: string) => boolean;
+}
 
 export interface OperatorOptions {
   readonly connection: Connection;
   readonly store: ReadingStore;
   readonly startBlock: number;
   readonly policy: Policy;
-  /** What flows through the feeder meter: all DERs together. */
-  readonly feeder: MeterSource;
-  readonly feederGainPpm?: bigint;
-  /** How far the feeder meter and the sum of the DERs' may differ, parts per million of what the feeder saw. */
-  readonly feederPpm: bigint;
+  /** The feeder meters, in an order that never changes: their numbers are their places in it. */
+  readonly feeders: readonly Feeder[];
   readonly baselineWh: (epoch: number) => bigint;
   readonly inspected: (meter: string) => boolean;
   /** Where parties serve their evidence, by address. */
@@ -33,10 +37,8 @@ export interface OperatorOptions {
 }
 
 /** A ruling as it was made. */
-export interface Ruling {
+export interface Ruling extends Hearing {
   readonly dispute: Dispute;
-  readonly verdict: Verdict;
-  readonly evidenceHash: string;
 }
 
 /** The grid company: funds, orders, commissions, keeps the feeder meter and rules on disputes. */
@@ -52,19 +54,13 @@ export class OperatorAgent implements Agent {
     this.#follower = new ChainFollower(options.connection, options.store, options.startBlock);
     this.#recorder = new Recorder(options.store);
     this.#log = options.log ?? silent;
-    this.#recorder.add({
-      address: this.feederMeter,
-      source: options.feeder,
-      gainPpm: options.feederGainPpm ?? 0n,
+    options.feeders.forEach(({ source, gainPpm = 0n }, feeder) => {
+      this.#recorder.add({ address: feederMeterId(this.wallet.address, feeder), source, gainPpm });
     });
   }
 
   get wallet(): Wallet {
     return this.#options.connection.wallet;
-  }
-
-  get feederMeter(): string {
-    return keptMeterId(this.wallet.address, this.#options.connection.vaultAddress);
   }
 
   /** What was ruled since the start, and what waits for a person. */
@@ -128,21 +124,20 @@ export class OperatorAgent implements Agent {
   /** Hears both parties, and rules by the published rules; what they leave open waits for a person. */
   async #rule(dispute: Dispute): Promise<void> {
     if (this.#rulings.has(dispute)) return;
-    const { connection, store, evidenceUrl, feederPpm } = this.#options;
+    const { connection, store, evidenceUrl, feeders } = this.#options;
+    const feederOf = (der: string): number | undefined => {
+      const feeder = feeders.findIndex(({ feeds }) => feeds(der));
+      return feeder < 0 ? undefined : feeder;
+    };
     const hearing = await hear(dispute, {
       connection,
       store,
       follower: this.#follower,
-      feederMeter: this.feederMeter,
-      feederPpm,
+      feederOf,
       evidenceUrl,
     });
     if (!hearing.complete && this.#follower.head.timestamp < dispute.raisedAt + this.#patienceSeconds) return;
-    const ruling: Ruling = {
-      dispute,
-      verdict: hearing.verdict,
-      evidenceHash: evidenceHash(hearing.evidence),
-    };
+    const ruling: Ruling = { dispute, ...hearing };
     const { by, fault, awardedWh, reasons } = ruling.verdict;
     this.#log(by === "rules" ? "ruled" : "left to a person", {
       dispute: dispute.id,

@@ -17,10 +17,15 @@ export const operatorSchema = agentSchema.extend({
   untilEpoch: z.number().int().positive().optional(),
   /** What the grid needs: a share of what the DERs on the feeder are expected to deliver. */
   baselinePercent: z.number().int().min(0).max(100).default(60).transform(BigInt),
-  /** What flows through the feeder meter: the sources of all DERs behind it. */
-  feeder: z.array(sourceSpec).min(1),
-  /** How far the feeder meter and the sum of the DERs' may differ, parts per million. */
-  feederPpm: amount.default(1_000n),
+  /** The feeder meters: what flows through each, which is the sources of all DERs behind it, and which DERs those are. */
+  feeders: z
+    .array(
+      z.strictObject({
+        sources: z.array(sourceSpec).min(1),
+        ders: z.union([z.literal("all"), z.array(addressSchema)]),
+      }),
+    )
+    .min(1),
   /** Meters that were inspected and may be commissioned, or "all". */
   inspected: z.union([z.literal("all"), z.array(addressSchema)]),
   /** Where parties serve their evidence. */

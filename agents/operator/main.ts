@@ -17,8 +17,11 @@ await runProgram({
     const { rpcUrl, registry, startBlock, funds, epochsPerOrder, firstEpoch, untilEpoch, pollSeconds } =
       config;
     const privateKey = keyFrom(config.walletKey);
-    const feeder = sum(config.feeder.map(openSource));
-    const forecast = sum(config.feeder.map(openForecast));
+    const feeders = config.feeders.map(({ sources, ders }) => ({
+      source: sum(sources.map(openSource)),
+      feeds: (der: string) => ders === "all" || ders.includes(der),
+    }));
+    const forecast = sum(config.feeders.flatMap(({ sources }) => sources.map(openForecast)));
     const { inspected } = config;
     const urls = new Map(config.evidence.map(({ party, url }) => [party, url]));
     const connection = await connect({ rpcUrl, privateKey, registry });
@@ -30,8 +33,7 @@ await runProgram({
       store: openSqliteStore(config.store),
       startBlock,
       policy: { funds, epochsPerOrder, firstEpoch, untilEpoch },
-      feeder,
-      feederPpm: config.feederPpm,
+      feeders,
       baselineWh: (epoch) => (expectedWh(epoch) * config.baselinePercent) / 100n,
       inspected: (meter) => inspected === "all" || inspected.includes(meter),
       evidenceUrl: (party) => urls.get(party),

@@ -8,14 +8,14 @@ import { AggregatorAgent } from "../../agents/aggregator/agent.ts";
 import { connect, type Connection } from "../../agents/chain/connection.ts";
 import { DerAgent } from "../../agents/der/agent.ts";
 import { energyWs, sum } from "../../agents/metering/source.ts";
-import { OperatorAgent } from "../../agents/operator/agent.ts";
+import { type Feeder, OperatorAgent } from "../../agents/operator/agent.ts";
 import { openSqliteStore } from "../../agents/store/sqlite.ts";
 import { type Member, developmentKey } from "./cast.ts";
 import { ChainClock } from "./chain-clock.ts";
 import { type Addresses, Deployment } from "./deployment.ts";
 import type { GasLog } from "./gas-log.ts";
 import { startNode } from "./node.ts";
-import { BASELINE_PERCENT, FEEDER_GAIN_PPM, FEEDER_PPM, GWEI, PROMISED_PERCENT } from "./terms.ts";
+import { BASELINE_PERCENT, DERS_PER_FEEDER, FEEDER_GAIN_PPM, GWEI, PROMISED_PERCENT } from "./terms.ts";
 import type { Timetable } from "./timetable.ts";
 
 const OPERATOR_KEY = developmentKey(1);
@@ -157,12 +157,23 @@ function operatorOf(
       firstEpoch: epochs[0] ?? 0,
       untilEpoch: undefined,
     },
-    feeder: sum(connected.map((member) => member.fed)),
-    feederGainPpm: FEEDER_GAIN_PPM,
-    feederPpm: FEEDER_PPM,
+    feeders: feedersOf(connected),
     baselineWh,
     inspected: (meter) => inspected.has(meter),
     evidenceUrl: (party) => evidence.get(party),
+  });
+}
+
+/** A feeder meter for each neighbourhood: the fewer DERs behind one, the better it can tell who is right. */
+function feedersOf(members: readonly Member[]): Feeder[] {
+  return Array.from({ length: Math.ceil(members.length / DERS_PER_FEEDER) }, (_, i) => {
+    const behind = members.slice(i * DERS_PER_FEEDER, (i + 1) * DERS_PER_FEEDER);
+    const addresses = new Set(behind.map(({ address }) => address));
+    return {
+      source: sum(behind.map(({ fed }) => fed)),
+      gainPpm: FEEDER_GAIN_PPM,
+      feeds: (der) => addresses.has(der),
+    };
   });
 }
 

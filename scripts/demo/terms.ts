@@ -35,6 +35,7 @@ export const EXIT_WINDOW_SECONDS = 6_000;
 export const BASELINE_PERCENT = 60n;
 export const PROMISED_PERCENT = 80n;
 
-/** Accuracy of the feeder meter, and how far it and the sum of the others may differ, parts per million. */
+/** Error of the feeder meters, parts per million, well inside their class. */
 export const FEEDER_GAIN_PPM = 150n;
-export const FEEDER_PPM = 1_000n;
+/** How many DERs are behind one feeder meter: the houses of a street. */
+export const DERS_PER_FEEDER = 12;

@@ -92,7 +92,7 @@ export function flowRequest(
 }
 
 export function sweepAt(sweptAt: number, ...shortfallsWh: bigint[]): NonNullable<FlowRequest["sweep"]> {
-  return { flowRoot: "0x", packedShortfalls: packShortfalls([shortfallsWh]), sweptAt, blockNumber: 1 };
+  return { flowRoot: "0x", packedShortfalls: packShortfalls([shortfallsWh]), sweptAt, transaction: "0x" };
 }
 
 export function dispute(raisedAt: number, change: Partial<Dispute> = {}): Dispute {
@@ -105,6 +105,7 @@ export function dispute(raisedAt: number, change: Partial<Dispute> = {}): Disput
     statement: {} as Dispute["statement"],
     signature: "0x",
     blockstampsChecked: true,
+    transaction: "0x",
     raisedAt,
     status: "open",
     ...change,

@@ -1,0 +1,77 @@
+import { decodeRlp, encodeRlp, keccak256, toBeArray } from "ethers";
+
+/**
+ * Block headers, as bytes anyone can hash: the hash of a block is the Keccak-256 of its header's RLP (Ethereum Yellow
+ * Paper, section 4.3), so a header shows which number and time a block hash stands for, without a node.
+ */
+
+/** What a header says that evidence rests on. */
+export interface BlockHeader {
+  readonly number: number;
+  readonly hash: string;
+  /** Unix seconds. */
+  readonly timestamp: number;
+}
+
+/** The fields in the header's order, as JSON-RPC names them; quantities are written without leading zeros. */
+const FIELDS: readonly (readonly [name: string, form: "bytes" | "quantity"])[] = [
+  ["parentHash", "bytes"],
+  ["sha3Uncles", "bytes"],
+  ["miner", "bytes"],
+  ["stateRoot", "bytes"],
+  ["transactionsRoot", "bytes"],
+  ["receiptsRoot", "bytes"],
+  ["logsBloom", "bytes"],
+  ["difficulty", "quantity"],
+  ["number", "quantity"],
+  ["gasLimit", "quantity"],
+  ["gasUsed", "quantity"],
+  ["timestamp", "quantity"],
+  ["extraData", "bytes"],
+  ["mixHash", "bytes"],
+  ["nonce", "bytes"],
+  ["baseFeePerGas", "quantity"], // from London on
+  ["withdrawalsRoot", "bytes"], // from Shanghai on
+  ["blobGasUsed", "quantity"], // from Cancun on
+  ["excessBlobGas", "quantity"],
+  ["parentBeaconBlockRoot", "bytes"],
+  ["requestsHash", "bytes"], // from Prague on
+];
+const REQUIRED_FIELDS = 15;
+const [NUMBER_AT, TIMESTAMP_AT] = [8, 11];
+
+/**
+ * The RLP of a block's header, from the block as a node gives it over JSON-RPC. Undefined if the fields known here do
+ * not hash to the block's hash, as on a chain whose headers have others: such a block is checked with a node only.
+ */
+export function headerRlp(block: Readonly<Record<string, unknown>>): string | undefined {
+  const values = FIELDS.map(([name]) => block[name]);
+  const count = values.findIndex((value) => typeof value !== "string");
+  const present = (count < 0 ? values : values.slice(0, count)) as string[];
+  if (present.length < REQUIRED_FIELDS) return undefined;
+  const rlp = encodeRlp(
+    present.map((value, i) => (FIELDS[i]?.[1] === "quantity" ? toBeArray(value) : value)),
+  );
+  return keccak256(rlp) === block["hash"] ? rlp : undefined;
+}
+
+/** What a header says; undefined for bytes that are no header. The hash is that of the bytes, whatever they are. */
+export function readHeader(rlp: string): BlockHeader | undefined {
+  const fields = decoded(rlp);
+  if (!Array.isArray(fields)) return undefined;
+  const [number, timestamp] = [fields[NUMBER_AT], fields[TIMESTAMP_AT]];
+  if (typeof number !== "string" || typeof timestamp !== "string") return undefined;
+  return { number: quantity(number), hash: keccak256(rlp), timestamp: quantity(timestamp) };
+}
+
+function decoded(rlp: string): unknown {
+  try {
+    return decodeRlp(rlp);
+  } catch {
+    return undefined; // the library has errors of several kinds for bytes that are no RLP
+  }
+}
+
+function quantity(bytes: string): number {
+  return bytes === "0x" ? 0 : Number(bytes);
+}
