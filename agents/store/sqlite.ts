@@ -1,15 +1,15 @@
 /*
- * The store in one SQLite file, by the SQLite that is built into Node. Schema, version 1:
+ * The store in one SQLite file, by the SQLite that is built into Node. Schema, version 2:
  *
- *   readings     meter, block_timestamp | sequence, register_wh, power_w, block_number, block_hash,
+ *   readings     meter, block_timestamp, sequence | register_wh, power_w, block_number, block_hash,
  *                previous_digest, digest                        append-only; a meter's chain in order
  *   statements   meter, epoch, aria | payload, signature        append-only
  *   commitments  aria, request_id | flow_root, json             append-only
  *
  * The key is left of the bar. Addresses are 20-byte blobs, hashes and request_id (a uint256) 32-byte ones,
- * payload and json text, the rest 64-bit integers. The timestamp is a key because it rises with every reading
- * of a chain, so one tree both keeps the chain and answers for an epoch; that the sequence has no gap is
- * checked as readings come in.
+ * payload and json text, the rest 64-bit integers. The timestamp comes first in the key because it never falls
+ * along a chain, so one tree both keeps the chain and answers for an epoch; that the sequence has no gap or
+ * repeat is checked as readings come in.
  *
  * Every call is one transaction, written to the log (WAL) and synced before it ends. The file stays locked
  * from opening to closing (locking_mode EXCLUSIVE), even for readers: two agents writing as one meter would
@@ -30,7 +30,7 @@ import {
   StoreVersionError,
 } from "./store.ts";
 
-const SCHEMA_VERSION = "1";
+const SCHEMA_VERSION = "2";
 /** "PoFl" in ASCII, where SQLite keeps whose file it is. */
 const APPLICATION_ID = String(0x506f466c);
 
@@ -45,7 +45,7 @@ const SCHEMA = `
     block_hash      BLOB    NOT NULL CHECK (length(block_hash) = 32),
     previous_digest BLOB    NOT NULL CHECK (length(previous_digest) = 32),
     digest          BLOB    NOT NULL CHECK (length(digest) = 32),
-    PRIMARY KEY (meter, block_timestamp)
+    PRIMARY KEY (meter, block_timestamp, sequence)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE statements (
     meter     BLOB    NOT NULL CHECK (length(meter) = 20),
@@ -161,10 +161,10 @@ function prepareAll(database: DatabaseSync) {
   return {
     appendReading: sql(`INSERT INTO readings (meter, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
     lastReadingBefore: sql(
-      `${READINGS_OF_METER} AND block_timestamp < ? ORDER BY block_timestamp DESC LIMIT 1`,
+      `${READINGS_OF_METER} AND block_timestamp < ? ORDER BY block_timestamp DESC, sequence DESC LIMIT 1`,
     ),
     readingsBetween: sql(
-      `${READINGS_OF_METER} AND block_timestamp >= ? AND block_timestamp < ? ORDER BY block_timestamp`,
+      `${READINGS_OF_METER} AND block_timestamp >= ? AND block_timestamp < ? ORDER BY block_timestamp, sequence`,
     ),
     saveStatement: sql(
       "INSERT INTO statements (meter, epoch, aria, payload, signature) VALUES (?, ?, ?, ?, ?)",

@@ -34,6 +34,39 @@ const ARIA = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359";
 const OTHER_ARIA = "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB";
 const BLOCK_SECONDS = 12;
 
+const readsPerBlock = fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 8 });
+
+/** A chain with so many readings of each block, of which every second one comes in the same second. */
+function sharingBlocks(counts: readonly number[]): StampedReading[] {
+  const readings: StampedReading[] = [];
+  for (const [index, count] of counts.entries()) {
+    const blockTimestamp = (1 + Math.floor(index / 2)) * BLOCK_SECONDS;
+    for (let read = 0; read < count; read += 1) {
+      const stamp = { blockNumber: index + 1, blockHash: hash(index + 1), blockTimestamp };
+      readings.push(following(readings.at(-1), stamp));
+    }
+  }
+  return readings;
+}
+
+type Blockstamped = Pick<StampedReading, "blockNumber" | "blockHash" | "blockTimestamp">;
+
+function blockOf({ blockNumber, blockHash, blockTimestamp }: StampedReading): Blockstamped {
+  return { blockNumber, blockHash, blockTimestamp };
+}
+
+function following(previous: StampedReading | undefined, stamp: Blockstamped): StampedReading {
+  const reading = {
+    meter: METER,
+    sequence: previous === undefined ? 0 : previous.sequence + 1,
+    registerWh: (previous?.registerWh ?? 0n) + 1n,
+    powerW: 3_600n,
+    previousDigest: previous?.digest ?? genesisDigest(METER),
+    ...stamp,
+  };
+  return { ...reading, digest: readingDigest(reading) };
+}
+
 /** The first readings of a meter, at 12, 24, 36... seconds. */
 function readingsOf(address: string, count: number): StampedReading[] {
   const source = { stepSeconds: 900, powerW: () => 5_000n };
@@ -135,6 +168,33 @@ describe("SQLite store", function () {
       expect(await store.lastReadingBefore(METER, 12)).to.equal(undefined);
     });
 
+    it("that share a block or a second are kept in their order, and found by time together", async function () {
+      await fc.assert(
+        fc.asyncProperty(readsPerBlock, fc.nat(60), fc.nat(60), async (counts, from, to) => {
+          const memory = openSqliteStore(":memory:");
+          const readings = sharingBlocks(counts);
+          await memory.appendReadings(readings);
+          expect(await memory.readingsBetween(METER, from, to)).to.deep.equal(
+            readings.filter(({ blockTimestamp }) => from <= blockTimestamp && blockTimestamp < to),
+          );
+          expect(await memory.lastReadingBefore(METER, from)).to.deep.equal(
+            readings.findLast(({ blockTimestamp }) => blockTimestamp < from),
+          );
+          expect(await memory.lastReading(METER)).to.deep.equal(readings.at(-1));
+          await memory.close();
+        }),
+      );
+    });
+
+    it("of a block that was read before continue its chain, also after opening it again", async function () {
+      const readings = sharingBlocks([3, 2]);
+      await store.appendReadings(readings.slice(0, 1));
+      await reopen();
+      await store.appendReadings(readings.slice(1, 4));
+      await store.appendReadings(readings.slice(4));
+      expect(await store.readingsBetween(METER, 0, Infinity)).to.deep.equal(readings);
+    });
+
     it("may be none at all", async function () {
       await store.appendReadings([]);
     });
@@ -152,6 +212,8 @@ describe("SQLite store", function () {
         [[{ ...fork, digest: readingDigest(fork) }, fourth!], "broken-link", 3],
         [[{ ...third!, powerW: -1n }], "malformed", 2],
         [[...readingsOf(OTHER_METER, 1), third!, fourth!, fourth!], "sequence-gap", 3],
+        [[following(readings[1], blockOf(readings[0]!))], "block-older", 2],
+        [[following(readings[1], { ...blockOf(readings[1]!), blockHash: hash(9) })], "block-conflict", 2],
       ];
       for (const [refused, fault, sequence] of faults) {
         const error = await rejection(store.appendReadings(refused), BrokenChainError);
@@ -308,12 +370,12 @@ describe("SQLite store", function () {
     it("of a newer version is refused and left as it is", async function () {
       await store.close();
       withDatabase((database) => {
-        database.exec("PRAGMA user_version = 2");
+        database.exec("PRAGMA user_version = 99");
       });
       expectRefusal(StoreVersionError);
       expect(() => openSqliteStore(path))
         .to.throw()
-        .that.includes({ expected: "schema version 1", received: "version 2" });
+        .that.includes({ expected: "schema version 2", received: "version 99" });
     });
 
     it("that is no database is refused and left as it is", async function () {
