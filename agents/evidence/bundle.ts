@@ -4,7 +4,7 @@ import { z } from "zod";
 
 import { epochEnergyWh } from "../metering/epoch-energy.ts";
 import type { StampedReading } from "../metering/reading.ts";
-import type { ReadingStore } from "../store/store.ts";
+import type { ReadingStore, StoreReader } from "../store/store.ts";
 import { toJson } from "./json.ts";
 import { type FlowStatement, signStatement, type Venue } from "./statement.ts";
 
@@ -100,7 +100,7 @@ export interface EpochReadings {
 
 /** Reads an epoch from the store. */
 export async function readingsOf(
-  store: ReadingStore,
+  store: StoreReader,
   { meter, epoch, epochSeconds }: EpochOfMeter,
 ): Promise<EpochReadings> {
   const [from, to] = [epoch * epochSeconds, (epoch + 1) * epochSeconds];
