@@ -149,7 +149,8 @@ function writeCount(field: "sequence" | "blockNumber", value: number): void {
   encodingView.setUint32(AT[field] + 4, value >>> 0);
 }
 
-function requireCount(field: string, value: number): void {
+/** @throws {FieldError} for anything but a whole number from 0 that is exact. */
+export function requireCount(field: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 0)
     throw new FieldError(field, "a whole number from 0", String(value));
 }

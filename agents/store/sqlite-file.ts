@@ -5,9 +5,12 @@
  *                previous_digest, digest                        append-only; a meter's chain in order
  *   statements   meter, epoch, aria | payload, signature        append-only
  *   commitments  aria, request_id | flow_root, json             append-only
+ *   hearings     aria, dispute_id | der, aggregator, feeder, evidence_hash, verdict, heard_at
+ *                                                               append-only
  *
- * The key is left of the bar. Addresses are 20-byte blobs, hashes and request_id (a uint256) 32-byte ones,
- * payload and json text, the rest 64-bit integers. The timestamp comes first in the key because it never falls
+ * The key is left of the bar. Addresses are 20-byte blobs, hashes and request_id (a uint256) 32-byte ones and
+ * dispute_id (a uint64) an 8-byte one; payload, json and verdict are text. What parties sent as evidence is kept as
+ * its UTF-8 bytes, for strangers may send what SQLite ends a text at. The rest are 64-bit integers. The timestamp comes first in the key because it never falls
  * along a chain, so one tree both keeps the chain and answers for an epoch; that the sequence has no gap or
  * repeat is checked as readings come in.
  *
@@ -55,7 +58,18 @@ const SCHEMA = `
     json       TEXT NOT NULL,
     PRIMARY KEY (aria, request_id)
   ) STRICT;
-  ${["readings", "statements", "commitments"].map(appendOnly).join("")}
+  CREATE TABLE hearings (
+    aria          BLOB    NOT NULL CHECK (length(aria) = 20),
+    dispute_id    BLOB    NOT NULL CHECK (length(dispute_id) = 8),
+    der           BLOB,
+    aggregator    BLOB,
+    feeder        BLOB,
+    evidence_hash BLOB    NOT NULL CHECK (length(evidence_hash) = 32),
+    verdict       TEXT    NOT NULL,
+    heard_at      INTEGER NOT NULL,
+    PRIMARY KEY (aria, dispute_id)
+  ) STRICT;
+  ${["readings", "statements", "commitments", "hearings"].map(appendOnly).join("")}
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;

@@ -1,11 +1,13 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 
-import { addressBytes, FieldError, type StampedReading } from "../metering/reading.ts";
-import type { StoredCommitment, StoredStatement } from "./store.ts";
+import { addressBytes, FieldError, requireCount, type StampedReading } from "../metering/reading.ts";
+import type { StoredCommitment, StoredHearing, StoredStatement } from "./store.ts";
 
 const COLUMNS =
   "block_timestamp, sequence, register_wh, power_w, block_number, block_hash, previous_digest, digest";
 const READINGS_OF_METER = `SELECT ${COLUMNS} FROM readings WHERE meter = ?`;
+const HEARINGS_OF_ARIA =
+  "SELECT dispute_id, der, aggregator, feeder, evidence_hash, verdict, heard_at FROM hearings WHERE aria = ?";
 const STATEMENT_KEY = "meter = ? AND epoch = ? AND aria = ?";
 
 function prepareAll(database: DatabaseSync) {
@@ -24,6 +26,11 @@ function prepareAll(database: DatabaseSync) {
     statementOf: sql(`SELECT payload, signature FROM statements WHERE ${STATEMENT_KEY}`),
     insertCommitment: sql("INSERT INTO commitments (aria, request_id, flow_root, json) VALUES (?, ?, ?, ?)"),
     commitmentOf: sql("SELECT flow_root, json FROM commitments WHERE aria = ? AND request_id = ?"),
+    insertHearing: sql(
+      "INSERT INTO hearings (aria, dispute_id, der, aggregator, feeder, evidence_hash, verdict, heard_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    ),
+    hearingOf: sql(`${HEARINGS_OF_ARIA} AND dispute_id = ?`),
+    hearings: sql(`${HEARINGS_OF_ARIA} ORDER BY heard_at, dispute_id`),
     latestBlock: sql("SELECT max(block_number) AS block_number FROM readings"),
   };
 }
@@ -42,6 +49,10 @@ type ReadingRow = Integers<"block_timestamp" | "sequence" | "register_wh" | "pow
   Blobs<"block_hash" | "previous_digest" | "digest">;
 type StatementRow = Record<"payload", string> & Blobs<"signature">;
 type CommitmentRow = Blobs<"flow_root"> & Record<"json", string>;
+type HearingRow = Blobs<"dispute_id" | "evidence_hash"> &
+  Record<"der" | "aggregator" | "feeder", Uint8Array | null> &
+  Record<"verdict", string> &
+  Integers<"heard_at">;
 
 /** The tables of a store: values to rows and back. It neither checks what is inserted nor begins transactions. */
 export class Tables {
@@ -94,13 +105,38 @@ export class Tables {
 
   insertCommitment({ aria, requestId, flowRoot, json }: StoredCommitment): void {
     const root = hexBytes("flowRoot", flowRoot, 32);
-    this.#sql.insertCommitment.run(addressBytes(aria), uint256Bytes(requestId), root, json);
+    this.#sql.insertCommitment.run(addressBytes(aria), requestIdBytes(requestId), root, json);
   }
 
   commitmentOf(aria: string, requestId: bigint): StoredCommitment | undefined {
-    const row = this.#sql.commitmentOf.get(addressBytes(aria), uint256Bytes(requestId)) as
+    const row = this.#sql.commitmentOf.get(addressBytes(aria), requestIdBytes(requestId)) as
       CommitmentRow | undefined;
     return row && { aria, requestId, flowRoot: hex(row.flow_root), json: row.json };
+  }
+
+  insertHearing(hearing: StoredHearing): void {
+    requireCount("heardAt", hearing.heardAt);
+    this.#sql.insertHearing.run(
+      addressBytes(hearing.aria),
+      disputeIdBytes(hearing.disputeId),
+      textBytes("der", hearing.der),
+      textBytes("aggregator", hearing.aggregator),
+      textBytes("feeder", hearing.feeder),
+      hexBytes("evidenceHash", hearing.evidenceHash, 32),
+      hearing.verdict,
+      hearing.heardAt,
+    );
+  }
+
+  hearingOf(aria: string, disputeId: bigint): StoredHearing | undefined {
+    const row = this.#sql.hearingOf.get(addressBytes(aria), disputeIdBytes(disputeId)) as
+      HearingRow | undefined;
+    return row && hearingOf(aria, row);
+  }
+
+  hearings(aria: string): StoredHearing[] {
+    const rows = this.#sql.hearings.all(addressBytes(aria));
+    return rows.map((row) => hearingOf(aria, row as unknown as HearingRow));
   }
 }
 
@@ -118,8 +154,37 @@ function readingOf(meter: string, row: ReadingRow): StampedReading {
   };
 }
 
+function hearingOf(aria: string, row: HearingRow): StoredHearing {
+  return {
+    aria,
+    disputeId: BigInt(hex(row.dispute_id)),
+    der: textOf(row.der),
+    aggregator: textOf(row.aggregator),
+    feeder: textOf(row.feeder),
+    evidenceHash: hex(row.evidence_hash),
+    verdict: row.verdict,
+    heardAt: Number(row.heard_at),
+  };
+}
+
 function hex(bytes: Uint8Array): string {
-  return `0x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")}`;
+  return `0x${bufferOf(bytes).toString("hex")}`;
+}
+
+function textOf(bytes: Uint8Array | null): string | undefined {
+  return bytes === null ? undefined : bufferOf(bytes).toString("utf8");
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Only what UTF-8 can hold, so that what is read back is what was saved. */
+function textBytes(field: string, text: string | undefined): Uint8Array | null {
+  if (text === undefined) return null;
+  const bytes = Buffer.from(text, "utf8");
+  if (bytes.toString("utf8") !== text) throw new FieldError(field, "Unicode text", "half a surrogate pair");
+  return bytes;
 }
 
 /** Only lower case, so that what is read back is what was saved. */
@@ -129,7 +194,18 @@ function hexBytes(field: string, value: string, length = (value.length - 2) / 2)
   return Buffer.from(value.slice(2), "hex");
 }
 
-function uint256Bytes(value: bigint): Uint8Array {
-  if (value < 0n || value >= 2n ** 256n) throw new FieldError("requestId", "0 to 2^256 - 1", String(value));
-  return Buffer.from(value.toString(16).padStart(64, "0"), "hex");
+function requestIdBytes(value: bigint): Uint8Array {
+  return unsignedBytes("requestId", value, 32);
+}
+
+function disputeIdBytes(value: bigint): Uint8Array {
+  return unsignedBytes("disputeId", value, 8);
+}
+
+/** Big-endian, so that they sort as the numbers do. */
+function unsignedBytes(field: string, value: bigint, length: number): Uint8Array {
+  const bits = 8 * length;
+  if (value < 0n || value >= 2n ** BigInt(bits))
+    throw new FieldError(field, `0 to 2^${bits} - 1`, String(value));
+  return Buffer.from(value.toString(16).padStart(2 * length, "0"), "hex");
 }

@@ -6,6 +6,7 @@ import {
   ConflictError,
   type ReadingStore,
   type StoredCommitment,
+  type StoredHearing,
   type StoredStatement,
   type StoreReader,
 } from "./store.ts";
@@ -65,6 +66,14 @@ class SqliteReader implements StoreReader {
     return promised(() => this.tables.commitmentOf(aria, requestId));
   }
 
+  hearingOf(aria: string, disputeId: bigint): Promise<StoredHearing | undefined> {
+    return promised(() => this.tables.hearingOf(aria, disputeId));
+  }
+
+  hearings(aria: string): Promise<StoredHearing[]> {
+    return promised(() => this.tables.hearings(aria));
+  }
+
   close(): Promise<void> {
     return promised(() => {
       this.file.close();
@@ -92,7 +101,11 @@ class SqliteStore extends SqliteReader implements ReadingStore {
     return this.#transaction(() => {
       const stored = this.tables.statementOf(meter, epoch, aria);
       if (stored === undefined) this.tables.insertStatement(statement);
-      else refuseChange(`the statement of meter ${meter} for epoch ${epoch} to ${aria}`, stored, statement);
+      else
+        refuseChange(`the statement of meter ${meter} for epoch ${epoch} to ${aria}`, stored, statement, [
+          "payload",
+          "signature",
+        ]);
     });
   }
 
@@ -101,7 +114,28 @@ class SqliteStore extends SqliteReader implements ReadingStore {
     return this.#transaction(() => {
       const stored = this.tables.commitmentOf(aria, requestId);
       if (stored === undefined) this.tables.insertCommitment(commitment);
-      else refuseChange(`the commitment for request ${requestId} of ${aria}`, stored, commitment);
+      else
+        refuseChange(`the commitment for request ${requestId} of ${aria}`, stored, commitment, [
+          "flowRoot",
+          "json",
+        ]);
+    });
+  }
+
+  saveHearing(hearing: StoredHearing): Promise<void> {
+    const { aria, disputeId } = hearing;
+    return this.#transaction(() => {
+      const stored = this.tables.hearingOf(aria, disputeId);
+      if (stored === undefined) this.tables.insertHearing(hearing);
+      else
+        refuseChange(`the hearing of dispute ${disputeId} of ${aria}`, stored, hearing, [
+          "evidenceHash", // before the evidence: where that differs, the hashes say so more briefly
+          "verdict",
+          "heardAt",
+          "der",
+          "aggregator",
+          "feeder",
+        ]);
     });
   }
 
@@ -136,9 +170,19 @@ function promised<T>(work: () => T): Promise<T> {
   });
 }
 
-/** Says what differs first between what is stored and what is offered in its place. */
-function refuseChange<T extends object>(subject: string, stored: T, offered: T): void {
-  for (const field of Object.keys(stored) as (keyof T)[])
-    if (stored[field] !== offered[field])
-      throw new ConflictError(subject, String(stored[field]), String(offered[field]));
+/** @throws {ConflictError} for the first of the fields that is offered otherwise than it is stored. */
+function refuseChange<T>(
+  subject: string,
+  stored: T,
+  offered: T,
+  fields: readonly (keyof T & string)[],
+): void {
+  for (const field of fields) {
+    if (stored[field] === offered[field]) continue;
+    throw new ConflictError(
+      `${field} of ${subject}`,
+      String(stored[field] ?? "nothing"),
+      String(offered[field] ?? "nothing"),
+    );
+  }
 }

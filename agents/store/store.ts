@@ -28,6 +28,24 @@ export interface StoredCommitment {
   readonly json: string;
 }
 
+/** What the Operator heard on a dispute, and what it made of it. */
+export interface StoredHearing {
+  /** Checksummed address of the ARIA contract. */
+  readonly aria: string;
+  /** The dispute's number in that contract, below 2^64. */
+  readonly disputeId: bigint;
+  /** The evidence of each as text, byte for byte as it was heard; undefined of whoever gave none. */
+  readonly der: string | undefined;
+  readonly aggregator: string | undefined;
+  readonly feeder: string | undefined;
+  /** Hash over the evidence, as the ruling carries it: 32 bytes as 0x-hex. */
+  readonly evidenceHash: string;
+  /** What was decided, as JSON text, byte for byte as saved. */
+  readonly verdict: string;
+  /** Unix seconds of the chain. */
+  readonly heardAt: number;
+}
+
 /**
  * What was stored. Each answer is of one moment; what is saved meanwhile shows in the next.
  *
@@ -47,6 +65,9 @@ export interface StoreReader {
   readingsBetween(meter: string, fromTimestamp: number, toTimestamp: number): Promise<StampedReading[]>;
   statementOf(meter: string, epoch: number, aria: string): Promise<StoredStatement | undefined>;
   commitmentOf(aria: string, requestId: bigint): Promise<StoredCommitment | undefined>;
+  hearingOf(aria: string, disputeId: bigint): Promise<StoredHearing | undefined>;
+  /** All hearings of a contract's disputes, oldest first; of one second, by the dispute's number. */
+  hearings(aria: string): Promise<StoredHearing[]>;
   /** Releases the store. It cannot be used after. */
   close(): Promise<void>;
 }
@@ -72,6 +93,11 @@ export interface ReadingStore extends StoreReader {
    * @throws {ConflictError} for another one of that contract and request: only one root can be on chain.
    */
   saveCommitment(commitment: StoredCommitment): Promise<void>;
+  /**
+   * Saves a hearing; to be awaited before its ruling is sent. The same one again is welcome.
+   * @throws {ConflictError} for another one of that contract and dispute: what was heard is not heard anew.
+   */
+  saveHearing(hearing: StoredHearing): Promise<void>;
 }
 
 /** Base of what a store refuses. */

@@ -7,7 +7,7 @@ import { expect } from "chai";
 
 import { openSqliteReader, openSqliteStore } from "../../agents/store/sqlite.ts";
 import { StoreFileError, StoreLockedError, StoreVersionError } from "../../agents/store/store.ts";
-import { ARIA, hash, METER, readingsOf, StoreStage } from "./stage.ts";
+import { ARIA, hash, hearingOf, METER, readingsOf, StoreStage } from "./stage.ts";
 
 describe("File of an SQLite store", function () {
   let stage: StoreStage;
@@ -27,12 +27,14 @@ describe("File of an SQLite store", function () {
     await store.appendReadings(readingsOf(METER, 1));
     await store.saveStatement({ meter: METER, epoch: 1, aria: ARIA, payload: "{}", signature: "0x00" });
     await store.saveCommitment({ aria: ARIA, requestId: 1n, flowRoot: hash(1), json: "{}" });
+    await store.saveHearing(hearingOf(1n));
     await store.close();
     withDatabase((database) => {
       for (const [table, column] of [
         ["readings", "power_w"],
         ["statements", "payload"],
         ["commitments", "json"],
+        ["hearings", "verdict"],
       ]) {
         expect(() => {
           database.exec(`UPDATE ${table} SET ${column} = 1`);
@@ -160,9 +162,9 @@ describe("File of an SQLite store", function () {
 
     it("lacks a table", function () {
       withDatabase((database) => {
-        database.exec("DROP TABLE commitments");
+        database.exec("DROP TABLE hearings");
       });
-      expectRefusal({ type: StoreFileError, received: "no such table: commitments" });
+      expectRefusal({ type: StoreFileError, received: "no such table: hearings" });
     });
 
     it("lost its end", function () {

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { expect } from "chai";
 
 import { genesisDigest, verifyChain } from "../../agents/metering/reading.ts";
-import { METER, StoreStage } from "./stage.ts";
+import { ARIA, hearingOf, METER, StoreStage } from "./stage.ts";
 
 describe("SQLite store whose process is killed", function () {
   let stage: StoreStage;
@@ -56,6 +56,26 @@ describe("SQLite store whose process is killed", function () {
         expect(verifyChain(readings, genesisDigest(METER))).to.deep.equal({ ok: true });
         expect(readings.at(-1)?.sequence).to.be.at.least(Number(lines.at(-1)));
         expect(readings.length % BATCH).to.equal(0);
+      });
+    }
+  });
+
+  describe("in the middle of saving hearings", function () {
+    for (const acknowledged of [1, 10, 40]) {
+      it(`keeps all of ${acknowledged} acknowledged ones or more, each of them whole`, async function () {
+        this.timeout(20_000);
+        const lines = await killedAfter(
+          acknowledged,
+          `
+          const store = openSqliteStore(path);
+          for (let disputeId = 0n; ; disputeId += 1n) {
+            await store.saveHearing(hearingOf(disputeId));
+            say(disputeId);
+          }`,
+        );
+        const hearings = await stage.store.hearings(ARIA);
+        expect(hearings).to.deep.equal(hearings.map((_, index) => hearingOf(BigInt(index))));
+        expect(hearings.length).to.be.at.least(lines.length);
       });
     }
   });

@@ -9,7 +9,7 @@ import { expect } from "chai";
 import { FieldError } from "../../agents/metering/reading.ts";
 import { openSqliteReader } from "../../agents/store/sqlite.ts";
 import { StoreFileError, StoreLockedError } from "../../agents/store/store.ts";
-import { ARIA, hash, METER, readingsOf, rejection, StoreStage } from "./stage.ts";
+import { ARIA, hash, hearingOf, METER, readingsOf, rejection, StoreStage } from "./stage.ts";
 
 describe("Reader of an SQLite store", function () {
   let stage: StoreStage;
@@ -32,6 +32,7 @@ describe("Reader of an SQLite store", function () {
     await store.appendReadings(readings);
     await store.saveStatement(statement);
     await store.saveCommitment(commitment);
+    await store.saveHearing(hearingOf(1n));
     for (const isOpen of [true, false]) {
       if (!isOpen) await store.close();
       const reader = openSqliteReader(path);
@@ -41,6 +42,8 @@ describe("Reader of an SQLite store", function () {
       expect(await reader.readingsBetween(METER, 0, 36)).to.deep.equal(readings.slice(0, 2));
       expect(await reader.statementOf(METER, 1, ARIA)).to.deep.equal(statement);
       expect(await reader.commitmentOf(ARIA, 1n)).to.deep.equal(commitment);
+      expect(await reader.hearingOf(ARIA, 1n)).to.deep.equal(hearingOf(1n));
+      expect(await reader.hearings(ARIA)).to.deep.equal([hearingOf(1n)]);
       await rejection(reader.lastReading(METER.toLowerCase()), FieldError);
       await reader.close();
     }

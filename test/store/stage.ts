@@ -12,7 +12,7 @@ import { expect } from "chai";
 import { SmartMeter } from "../../agents/metering/meter.ts";
 import { genesisDigest, readingDigest, type StampedReading } from "../../agents/metering/reading.ts";
 import { openSqliteStore } from "../../agents/store/sqlite.ts";
-import type { ReadingStore } from "../../agents/store/store.ts";
+import type { ReadingStore, StoredHearing } from "../../agents/store/store.ts";
 
 export const METER = "0x8ba1f109551bD432803012645Ac136ddd64DBA72";
 export const OTHER_METER = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
@@ -65,6 +65,20 @@ export function hash(number: number): string {
   return `0x${number.toString(16).padStart(64, "0")}`;
 }
 
+/** What was heard on a dispute of ARIA. */
+export function hearingOf(disputeId: bigint): StoredHearing {
+  return {
+    aria: ARIA,
+    disputeId,
+    der: `{"dispute":"${disputeId}"}`,
+    aggregator: undefined,
+    feeder: "x".repeat(10_000),
+    evidenceHash: hash(Number(disputeId)),
+    verdict: '{"fault":"aggregator"}',
+    heardAt: 1_000 + Number(disputeId),
+  };
+}
+
 /** The rejection of a promise, which must be of the type. */
 export async function rejection<T extends Error>(
   promise: Promise<unknown>,
@@ -100,17 +114,18 @@ export class StoreStage {
 
   /** Runs a script in a process of its own, with the store's path and what it takes to use it at hand. */
   run(script: string): ChildProcessByStdio<null, Readable, null> {
-    const [meterModule, readingModule, storeModule] = [
-      "metering/meter.ts",
-      "metering/reading.ts",
-      "store/sqlite.ts",
-    ].map((module) => new URL(`../../agents/${module}`, import.meta.url).href);
+    const [meterModule, readingModule, storeModule, stageModule] = [
+      "agents/metering/meter.ts",
+      "agents/metering/reading.ts",
+      "agents/store/sqlite.ts",
+      "test/store/stage.ts",
+    ].map((module) => new URL(`../../${module}`, import.meta.url).href);
     const prelude = `
       import { writeSync } from "node:fs";
       import { SmartMeter } from "${meterModule}";
       import { genesisDigest, verifyChain } from "${readingModule}";
       import { openSqliteReader, openSqliteStore } from "${storeModule}";
-      const [METER, ARIA] = ["${METER}", "${ARIA}"];
+      import { hearingOf, METER } from "${stageModule}";
       const path = ${JSON.stringify(this.path)};
       const say = (what) => writeSync(1, what + "\\n");
     `;
