@@ -167,7 +167,11 @@ export class Community {
   }
 
   openStore(name: string): ReadingStore {
-    return openSqliteStore(join(this.#folder, `${name}.sqlite`));
+    return openSqliteStore(this.storeFile(name));
+  }
+
+  storeFile(name: string): string {
+    return join(this.#folder, `${name}.sqlite`);
   }
 
   /** Everybody looks at the chain and acts: the Aggregator first, the Operator last. */
