@@ -227,6 +227,17 @@ contract ARIA is Agreements, IARIA {
         _runDisputes();
     }
 
+    /// @inheritdoc IDisputes
+    function proveEquivocation(
+        uint32,
+        FlowStatement calldata,
+        bytes calldata,
+        FlowStatement calldata,
+        bytes calldata
+    ) external {
+        _runDisputes();
+    }
+
     /// @dev Runs this very call in the code of Disputes, on the storage of ARIA, and ends with its outcome.
     function _runDisputes() private {
         address half = disputes;

@@ -29,4 +29,17 @@ interface IDisputes is IARIATypes {
         FlowLeaf calldata leaf,
         bytes32[] calldata proof
     ) external;
+
+    /// @notice Proves that one signer signed two different statements about one DER and epoch. Anyone may call.
+    /// If it is the DER's meter of that epoch, an open dispute ends as ruled against the DER, and one that was not raised
+    /// yet cannot be any more. If it is the Aggregator, about its own meter at the DER, its bond is cut in the Operator's
+    /// favour.
+    /// @param account the DER's in the Vault
+    function proveEquivocation(
+        uint32 account,
+        FlowStatement calldata first,
+        bytes calldata firstSignature,
+        FlowStatement calldata second,
+        bytes calldata secondSignature
+    ) external;
 }
