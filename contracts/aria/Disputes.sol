@@ -140,7 +140,7 @@ contract Disputes is State, EIP712, IDisputes {
 
         uint256 fine = _fine(disputeId);
         emit ContradictionProven(disputeId, leaf.account, sweptWh, leaf.energyWh, uint64(fine));
-        _move(AGGREGATOR_ACCOUNT, committedWh > sweptWh ? leaf.account : OPERATOR_ACCOUNT, fine);
+        _move(AGGREGATOR_ACCOUNT, OPERATOR_ACCOUNT, fine);
     }
 
     /// @inheritdoc IDisputes

@@ -22,8 +22,8 @@ interface IDisputes is IARIATypes {
     /// @notice Pays a claim the Operator has not ruled on in time. Anyone may call.
     function settleByDefault(uint256 disputeId) external;
 
-    /// @notice Proves that the Aggregator committed to another figure than it swept, and cuts its bond: to the DER that
-    /// was swept too low, else to the Operator. Anyone may call.
+    /// @notice Proves that the Aggregator committed to another figure than it swept, and cuts its bond in the Operator's
+    /// favour. Anyone may call.
     function proveContradiction(
         SettledRow calldata row,
         FlowLeaf calldata leaf,
