@@ -111,7 +111,8 @@ export class DerAgent implements Agent {
       terms: service.terms,
       agreement: account === undefined ? undefined : service.view.agreements.get(account),
       balance: account === undefined ? 0n : ledger.balanceOf(account),
-      free: account === undefined ? 0n : ledger.freeOf(account),
+      locked: account === undefined ? 0n : ledger.lockOf(account),
+      purse: settled.length === 0 ? 0n : await this.#options.connection.purse(), // only a dispute asks for it
       retiring: service.view.lastEpoch !== undefined,
       refused: this.#refusedBy.has(service.address),
       settled,
@@ -211,12 +212,12 @@ export class DerAgent implements Agent {
         await connection.send("settleByDefault", () => aria.settleByDefault(intent.disputeId));
         break;
       case "dispute":
-        await this.#dispute(intent.epoch, intent.entry);
+        await this.#dispute(intent.epoch, intent.entry, intent.bondShort);
         break;
     }
   }
 
-  async #dispute(epoch: number, { request }: Entry): Promise<void> {
+  async #dispute(epoch: number, { request }: Entry, bondShort: bigint): Promise<void> {
     const { connection } = this.#options;
     const { address, view } = this.#follower.service;
     const account = this.#follower.ledger.accountOf(this.address) ?? 0n;
@@ -224,6 +225,7 @@ export class DerAgent implements Agent {
     const bundle = await this.#bundle(address, epoch);
     if (row === undefined || bundle === undefined) return;
     const { statement, signature } = bundle;
+    await connection.deposit(bondShort);
     await connection.send("raiseDisputeEvent", () =>
       connection.ariaAt(address).raiseDisputeEvent(statement, signature, row),
     );

@@ -66,6 +66,8 @@ contract Disputes is State, EIP712, IDisputes {
         _requireMeter(account, statement, signature);
         bool checked = _checkBlockstamps(statement);
         uint256 claimWh = _claim(statement.energyWh, proven);
+        uint64 free = vault().freeOf(account); // the deposit stays whole, whatever is disputed
+        if (free < DISPUTE_BOND) revert DisputeBondNotFree(DISPUTE_BOND, free);
 
         ++_requests[row.requestId].openDisputes;
         _disputes[disputeId] = Dispute({

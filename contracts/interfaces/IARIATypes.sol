@@ -259,6 +259,8 @@ interface IARIATypes {
     error EvidenceMissing();
     error RulingWindowOver(uint256 expected, uint256 received);
     error RulingWindowNotOver(uint256 expected, uint256 received);
+    /// @notice The bond of a dispute is not covered by what is free in the DER's account: balance above its lock. In units.
+    error DisputeBondNotFree(uint256 expected, uint256 received);
     /// @notice The statements shown are about another account's owner.
     error StatementOfAnother(uint32 expected, uint32 received);
     /// @notice The statements shown are about two DERs or two epochs.

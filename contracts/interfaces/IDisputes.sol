@@ -5,8 +5,8 @@ import {IARIATypes} from "./IARIATypes.sol";
 
 /// @title IDisputes: how energy that was not credited is claimed, and how a claim ends.
 interface IDisputes is IARIATypes {
-    /// @notice Claims energy that was not credited, by the DER, with its meter's statement. The bond moves from its
-    /// account to ARIA's. One dispute for each account and epoch, ever.
+    /// @notice Claims energy that was not credited, by the DER, with its meter's statement. The bond moves from what is
+    /// free in its account to ARIA's. One dispute for each account and epoch, ever.
     /// @return disputeId account and epoch, packed: account * 2^32 + epoch
     function raiseDisputeEvent(
         FlowStatement calldata statement,

@@ -35,7 +35,7 @@ interface Committed extends System {
 
 /** Swept: 1,000, 2,000 and 2,000 of 2,000 Wh. The Aggregator's own meters say 1,500, 1,900 and 2,500. */
 async function committed(rules: Partial<typeof RULES> = {}): Promise<Committed> {
-  const system = await deploy({ derCount: 3, rules });
+  const system = await deploy({ derCount: 3, bonds: 1n, rules });
   const request = await orderAndRequest(
     system,
     system.ders.map((der) => rowOf(der, [2_000n])),

@@ -44,12 +44,12 @@ interface Case extends System {
 
 /** Two DERs, each swept 1,000 of 2,000 Wh short in one epoch; the Aggregator's meter says 1,900 of the first. */
 async function short(): Promise<Case> {
-  const system = await deploy({ derCount: 2, aggregator: new Wallet(id("the Aggregator's wallet")) });
+  const wallet = new Wallet(id("the Aggregator's wallet"));
+  const system = await deploy({ derCount: 2, bonds: 1n, aggregator: wallet });
   const [der, other] = [derAt(system, 0), derAt(system, 1)];
   const request = await orderAndRequest(system, [rowOf(der, [2_000n]), rowOf(other, [2_000n])]);
   const { root } = flowTree([flowLeaf(der, request.firstEpoch, 1_900n)]);
   await sweep(system, request, [[1_000n], [1_000n]], root);
-  const wallet = new Wallet(id("the Aggregator's wallet"));
   return { ...system, der, other, request, epoch: request.firstEpoch, wallet };
 }
 

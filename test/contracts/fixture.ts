@@ -136,6 +136,8 @@ export async function commission(system: System, ders: readonly Der[]): Promise<
 
 export interface Deployment {
   derCount?: number;
+  /** what lies in each DER's account above its deposit, in dispute bonds */
+  bonds?: bigint;
   /** who is the Aggregator, where a test needs its key */
   aggregator?: Wallet;
   criteria?: Partial<Criteria>;
@@ -143,7 +145,7 @@ export interface Deployment {
 }
 
 /** Vault, ARIA and Registry; a funded Operator, the Aggregator's bond posted, and DERs in force from now on. */
-export async function deploy({ derCount = 0, ...terms }: Deployment = {}): Promise<System> {
+export async function deploy({ derCount = 0, bonds = 0n, ...terms }: Deployment = {}): Promise<System> {
   const [owner, operator, second, stranger] = await ethers.getSigners();
   const aggregator = terms.aggregator ? await funded(terms.aggregator.address) : second;
   if (!owner || !operator || !aggregator || !stranger) throw new Error("the chain has too few signers");
@@ -161,6 +163,10 @@ export async function deploy({ derCount = 0, ...terms }: Deployment = {}): Promi
   await system.aria.connect(aggregator).postBond();
   for (let index = 0; index < derCount; ++index) system.ders.push(await newDer(index, criteria));
   for (const der of system.ders) await join(system, der);
+  const spare = bonds * system.rules.disputeBond;
+  if (spare > 0n) {
+    for (const { signer } of system.ders) await vault.deposit(signer, spare, { value: spare * UNIT });
+  }
   if (derCount > 0) await commission(system, system.ders);
   await toNextEpoch(system);
   return system;

@@ -31,7 +31,7 @@ interface Case extends System {
 }
 
 async function short(): Promise<Case> {
-  const system = await deploy({ derCount: 2 });
+  const system = await deploy({ derCount: 2, bonds: 4n });
   const [der, other] = [derAt(system, 0), derAt(system, 1)];
   const rows = [rowOf(der, [2_000n, 2_000n]), rowOf(other, [2_000n, 2_000n])];
   const request = await orderAndRequest(system, rows);
@@ -122,7 +122,7 @@ describe("A flow statement", function () {
 describe("A meter that was replaced", function () {
   /** One request of four epochs, during the second of which the first DER's meter is replaced. */
   async function replaced(): Promise<Case & { successor: Wallet }> {
-    const system = await deploy({ derCount: 2 });
+    const system = await deploy({ derCount: 2, bonds: 10n });
     const [der, other] = [derAt(system, 0), derAt(system, 1)];
     const request = await orderAndRequest(system, [rowOf(der, [2_000n, 2_000n, 2_000n, 2_000n])]);
     const successor = new Wallet(id("the meter that comes after"));
