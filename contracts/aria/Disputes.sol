@@ -47,7 +47,7 @@ contract Disputes is State, EIP712, IDisputes {
         Accounts memory accounts,
         Criteria memory criteria_,
         Rules memory rules_
-    ) Terms(vault_, accounts, criteria_, rules_) EIP712("Proof of Flow", "1") {}
+    ) Terms(vault_, accounts, criteria_, rules_) EIP712(Statements.DOMAIN_NAME, Statements.DOMAIN_VERSION) {}
 
     // --------------------------------------------------------------------------------------------------------- Claim
 

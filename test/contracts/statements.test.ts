@@ -1,7 +1,7 @@
 import { expect } from "chai";
-import { concat, id, Signature, Wallet, ZeroAddress } from "ethers";
+import { concat, id, Signature, Wallet, ZeroAddress, ZeroHash } from "ethers";
 
-import { blockstamp, type Claim, raise, rowProof, signed, statementOf } from "./claims.ts";
+import { blockstamp, type Claim, domainOf, raise, rowProof, signed, statementOf } from "./claims.ts";
 import {
   commission,
   deploy,
@@ -100,6 +100,14 @@ describe("A flow statement", function () {
     ]) {
       await expectWrongMeter(system, { domain }, der.meter.address);
     }
+  });
+
+  it("is for the domain that ARIA tells of itself", async function () {
+    const system = await loadFixture(short);
+    const { fields, name, version, chainId, verifyingContract, salt, extensions } =
+      await system.aria.eip712Domain();
+    expect([fields, salt, [...extensions]]).to.deep.equal(["0x0f", ZeroHash, []]);
+    expect({ name, version, chainId, verifyingContract }).to.deep.equal(await domainOf(system));
   });
 
   it("has a signature in the form that there is only one of", async function () {
