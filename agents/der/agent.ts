@@ -114,7 +114,8 @@ export class DerAgent implements Agent {
       terms: service.terms,
       agreement: account === undefined ? undefined : service.view.agreements.get(account),
       balance: account === undefined ? 0n : ledger.balanceOf(account),
-      free: account === undefined ? 0n : ledger.freeOf(account),
+      locked: account === undefined ? 0n : ledger.lockOf(account),
+      purse: settled.length === 0 ? 0n : await this.#options.connection.purse(), // only a dispute asks for it
       retiring: service.view.lastEpoch !== undefined,
       refused: this.#refusedBy.has(service.address),
       settled,
@@ -214,12 +215,12 @@ export class DerAgent implements Agent {
         await connection.send("settleByDefault", () => aria.settleByDefault(intent.disputeId));
         break;
       case "dispute":
-        await this.#dispute(intent.epoch, intent.entry);
+        await this.#dispute(intent.epoch, intent.entry, intent.bondShort);
         break;
     }
   }
 
-  async #dispute(epoch: number, { request }: Entry): Promise<void> {
+  async #dispute(epoch: number, { request }: Entry, bondShort: bigint): Promise<void> {
     const { connection } = this.#options;
     const { address, view } = this.#follower.service;
     const account = this.#follower.ledger.accountOf(this.address) ?? 0n;
@@ -227,6 +228,7 @@ export class DerAgent implements Agent {
     const signed = await this.#signed(this.#follower.service, epoch);
     if (row === undefined || signed === undefined) return;
     const { statement, signature } = signed;
+    await connection.deposit(bondShort);
     await connection.send("raiseDisputeEvent", () =>
       connection.ariaAt(address).raiseDisputeEvent(statement, signature, row),
     );
