@@ -9,6 +9,7 @@ import { blocksOf, makeBundle, readingsOf, type SignedEpoch, signEpoch } from ".
 import { bundleJson } from "../evidence/format.ts";
 import type { EvidenceQuery } from "../evidence/query.ts";
 import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
+import { spansGap } from "../metering/epoch-energy.ts";
 import { Recorder } from "../metering/recorder.ts";
 import type { MeterSource } from "../metering/source.ts";
 import { type Log, silent } from "../runtime/log.ts";
@@ -159,7 +160,9 @@ export class DerAgent implements Agent {
       const entry = view.entryOf(account, epoch);
       if (entry?.request !== request || view.disputes.has((account << 32n) | BigInt(epoch))) continue;
       if (this.#refusedDisputes.has(`${this.#follower.service.address} ${epoch}`)) continue;
-      const { energyWh: measuredWh } = await readingsOf(this.#options.store, this.#epochOfMeter(epoch));
+      const metered = this.#epochOfMeter(epoch);
+      const { before, energyWh: measuredWh } = await readingsOf(this.#options.store, metered);
+      if (spansGap(before, epoch, metered.epochSeconds)) continue; // what it fed in this epoch alone, nobody can tell
       if (shortChangedWh(entry, measuredWh, terms) > 0n) wanting.push({ epoch, entry, measuredWh });
     }
     return wanting;

@@ -12,8 +12,8 @@ export const READINGS_PER_CHECKPOINT = 64;
 
 /** Proofs that lead from the first and the last checkpoint to the root. */
 export interface ReadingsProofs {
-  readonly first: readonly string[];
-  readonly last: readonly string[];
+  readonly first: string[];
+  readonly last: string[];
 }
 
 /** @param readings at least one, in their order */
