@@ -5,14 +5,16 @@ import { hexlify, ZeroHash } from "ethers";
 import { type Connection, RefusedError } from "../chain/connection.ts";
 import { ChainFollower, type Service } from "../chain/follower.ts";
 import type { FlowRequest } from "../chain/service-view.ts";
+import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
 import { bundleJson, makeBundle, readingsOf, readingsRoot } from "../evidence/bundle.ts";
 import { Commitment, type FlowLeaf } from "../evidence/commitment.ts";
 import { type Dossier, keptMeterId } from "../evidence/dossier.ts";
 import { toJson } from "../evidence/json.ts";
-import type { EvidenceQuery } from "../evidence/query.ts";
+import type { EvidenceQuery } from "../evidence/request.ts";
 import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
 import { Recorder } from "../metering/recorder.ts";
 import { energyWs, type MeterSource } from "../metering/source.ts";
+import type { Listen } from "../runtime/config.ts";
 import { type Log, silent } from "../runtime/log.ts";
 import type { Agent } from "../runtime/run.ts";
 import { packEnergy, packRows, packShortfalls } from "../settlement/rows.ts";
@@ -36,7 +38,7 @@ export interface AggregatorOptions {
   readonly policy: Policy;
   /** Undefined for a DER at whose connection it has no meter: such a one is asked for nothing. */
   readonly connected: (der: string) => Connected | undefined;
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: Listen;
   readonly log?: Log;
 }
 
@@ -67,6 +69,7 @@ export class AggregatorAgent implements Agent {
       holder: this.address,
       chainId: this.#options.connection.chainId,
       now: () => this.#follower.head.timestamp,
+      access: (query, requester) => this.#access(query, requester),
       answer: (query, requester) => this.#answer(query, requester),
     });
     return this.#server.url;
@@ -211,27 +214,42 @@ export class AggregatorAgent implements Agent {
 
   // ------------------------------------------------------------------------------------------------------- Evidence
 
-  /** The Operator may see what a ruling needs; a DER only what concerns itself. */
-  async #answer(query: EvidenceQuery, requester: string): Promise<string | undefined> {
-    const { ledger, services } = this.#follower;
-    const service = services.find((candidate) => candidate.address === query.aria);
+  #access(query: EvidenceQuery, requester: string): Access {
+    const { ledger } = this.#follower;
+    const service = this.#serviceAt(query.aria);
     const der = ledger.owners.get(query.account);
-    if (service === undefined || der === undefined || !service.view.agreements.has(query.account))
-      return undefined;
-    const isOperator = requester === ledger.ownerOf(service.terms.operatorAccount);
-    if (!isOperator && requester !== der) return undefined;
+    if (der === undefined || service?.view.agreements.has(query.account) !== true) return NO_ACCESS;
+    const operator = ledger.ownerOf(service.terms.operatorAccount);
+    return accessOf(
+      "aggregator",
+      requesterAs(requester, { operator, der }),
+      disputedIn(service.view.disputes.values(), query),
+    );
+  }
+
+  async #answer(query: EvidenceQuery, { requester }: Access): Promise<string | undefined> {
+    const service = this.#serviceAt(query.aria);
+    const der = this.#follower.ledger.ownerOf(query.account);
     const bundle = await makeBundle(this.#options.store, {
       ...this.#epochOf(der, query.epoch),
       venue: { chainId: this.#options.connection.chainId, aria: query.aria },
       der,
       signer: this.#options.connection.wallet,
     });
-    if (bundle === undefined) return undefined;
+    if (service === undefined || bundle === undefined) return undefined;
+    const { statement, signature } = bundle;
+    if (query.what === "statement") return toJson({ statement, signature });
     const commitment = await this.#committed(service, query);
-    const dossier: Dossier = isOperator
-      ? { bundle: bundleJson(bundle), commitment: commitment?.json() }
-      : { bundle: bundleJson(bundle), ownLeaf: commitment && ownLeaf(commitment, query) };
+    // The whole commitment tells of all DERs: it is for the Operator, and a DER sees only what concerns itself.
+    const dossier: Dossier =
+      requester === "operator"
+        ? { bundle: bundleJson(bundle), commitment: commitment?.json() }
+        : { bundle: bundleJson(bundle), ownLeaf: commitment && ownLeaf(commitment, query) };
     return JSON.stringify(dossier);
+  }
+
+  #serviceAt(aria: string): Service | undefined {
+    return this.#follower.services.find(({ address }) => address === aria);
   }
 
   async #committed(service: Service, { account, epoch }: EvidenceQuery): Promise<Commitment | undefined> {

@@ -3,11 +3,14 @@ import { Wallet } from "ethers";
 import { type Connection, RefusedError } from "../chain/connection.ts";
 import { ChainFollower } from "../chain/follower.ts";
 import type { Dispute, Entry, FlowRequest } from "../chain/service-view.ts";
+import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
 import { makeBundle, bundleJson, type Bundle, readingsOf } from "../evidence/bundle.ts";
-import type { EvidenceQuery } from "../evidence/query.ts";
+import { toJson } from "../evidence/json.ts";
+import type { EvidenceQuery } from "../evidence/request.ts";
 import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
 import { Recorder } from "../metering/recorder.ts";
 import type { MeterSource } from "../metering/source.ts";
+import type { Listen } from "../runtime/config.ts";
 import { type Log, silent } from "../runtime/log.ts";
 import type { Agent } from "../runtime/run.ts";
 import { proofOf } from "../settlement/tree.ts";
@@ -24,7 +27,7 @@ export interface DerOptions {
   readonly source: MeterSource;
   readonly gainPpm?: bigint;
   readonly wishes: Wishes;
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: Listen;
   readonly log?: Log;
 }
 
@@ -75,7 +78,8 @@ export class DerAgent implements Agent {
       holder: this.address,
       chainId: this.#options.connection.chainId,
       now: () => this.#follower.head.timestamp,
-      answer: (query, requester) => this.#answer(query, requester),
+      access: (query, requester) => this.#access(query, requester),
+      answer: (query) => this.#answer(query),
     });
     return this.#server.url;
   }
@@ -250,14 +254,22 @@ export class DerAgent implements Agent {
     });
   }
 
-  /** Evidence of a dispute is for the Operator alone, and only for epochs that are disputed. */
-  async #answer({ aria, account, epoch }: EvidenceQuery, requester: string): Promise<string | undefined> {
-    const { ledger } = this.#follower;
-    const service = this.#follower.services.find((candidate) => candidate.address === aria);
-    if (service === undefined || account !== ledger.accountOf(this.address)) return undefined;
-    if (requester !== ledger.ownerOf(service.terms.operatorAccount)) return undefined;
-    if (!service.view.disputes.has((account << 32n) | BigInt(epoch))) return undefined;
+  #access(query: EvidenceQuery, requester: string): Access {
+    const { ledger, services } = this.#follower;
+    const service = services.find(({ address }) => address === query.aria);
+    if (service === undefined || query.account !== ledger.accountOf(this.address)) return NO_ACCESS;
+    const operator = ledger.ownerOf(service.terms.operatorAccount);
+    return accessOf(
+      "der",
+      requesterAs(requester, { operator, der: this.address }),
+      disputedIn(service.view.disputes.values(), query),
+    );
+  }
+
+  async #answer({ aria, epoch, what }: EvidenceQuery): Promise<string | undefined> {
     const bundle = await this.#bundle(aria, epoch);
-    return bundle && bundleJson(bundle);
+    if (bundle === undefined) return undefined;
+    const { statement, signature } = bundle;
+    return what === "statement" ? toJson({ statement, signature }) : bundleJson(bundle);
   }
 }

@@ -1,52 +1,13 @@
-import { type Signer, verifyTypedData, ZeroAddress } from "ethers";
-import { z } from "zod";
+import { randomBytes } from "node:crypto";
 
-import { domainOf, type Venue } from "./statement.ts";
+import { hexlify, type Signer } from "ethers";
 
-/** A request for one DER's evidence in one epoch, as it goes over HTTP. */
-export interface EvidenceQuery {
-  /** Checksummed address. */
-  readonly aria: string;
-  readonly account: bigint;
-  readonly epoch: number;
-}
+import type { What } from "./access.ts";
+import { authorizationOf, type EvidenceQuery, LIFE_SECONDS, signQuery, targetOf } from "./request.ts";
 
-export interface SignedQuery {
-  readonly query: EvidenceQuery;
-  /** Unix seconds of the chain. */
-  readonly expires: number;
-  readonly signature: string;
-}
+/** What to ask for: the whole evidence, unless it says otherwise. */
+export type EvidenceWanted = Omit<EvidenceQuery, "what"> & { readonly what?: What };
 
-const PATH = "/evidence";
-const SCHEME = "ProofOfFlow";
-const TYPES = {
-  EvidenceQuery: [
-    { name: "holder", type: "address" },
-    { name: "account", type: "uint32" },
-    { name: "epoch", type: "uint32" },
-    { name: "expires", type: "uint64" },
-  ],
-};
-
-const querySchema = z.strictObject({
-  aria: z.string().regex(/^0x[0-9a-fA-F]{40}$/),
-  account: z
-    .string()
-    .regex(/^\d{1,10}$/)
-    .transform(BigInt),
-  epoch: z
-    .string()
-    .regex(/^\d{1,10}$/)
-    .transform(Number),
-});
-const authorizationSchema = z
-  .string()
-  .regex(new RegExp(`^${SCHEME} \\d{1,12} 0x[0-9a-f]{130}$`))
-  .transform((header) => header.split(" ") as [string, string, string]);
-
-/** How long a signed request may be used, seconds of chain time. */
-const VALID_SECONDS = 300;
 const TIMEOUT_MS = 10_000;
 
 /**
@@ -58,61 +19,21 @@ const TIMEOUT_MS = 10_000;
 export async function fetchEvidence(
   url: string,
   holder: string,
-  query: EvidenceQuery,
+  wanted: EvidenceWanted,
   signer: Signer,
   chainId: bigint,
   now: number,
 ): Promise<string | undefined> {
-  const expires = now + VALID_SECONDS;
-  const { aria, account, epoch } = query;
-  const signature = await signer.signTypedData(domainOf({ chainId, aria }), TYPES, {
-    holder,
-    account,
-    epoch,
-    expires,
-  });
-  const target = new URL(PATH, url);
-  target.search = new URLSearchParams({
-    aria,
-    account: account.toString(),
-    epoch: epoch.toString(),
-  }).toString();
-  const authorization = `${SCHEME} ${expires} ${signature}`;
+  const query: EvidenceQuery = { what: "evidence", ...wanted };
+  const nonce = hexlify(randomBytes(32));
+  const signed = await signQuery(signer, chainId, holder, { query, nonce, expires: now + LIFE_SECONDS });
+  const authorization = authorizationOf(signed);
   let response: Response;
   try {
-    response = await fetch(target, { headers: { authorization }, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    response = await fetch(new URL(targetOf(query), url), { headers: { authorization }, signal });
   } catch {
     return undefined; // unreachable or too slow
   }
   return response.ok ? response.text() : undefined;
-}
-
-/** Reads a request; undefined for one that is not of the form that `fetchEvidence` sends. */
-export function readQuery(
-  method: string | undefined,
-  url: string | undefined,
-  authorization: string | undefined,
-): SignedQuery | undefined {
-  if (method !== "GET" || url === undefined) return undefined;
-  const target = URL.parse(url, "http://localhost");
-  if (target?.pathname !== PATH) return undefined;
-  const query = querySchema.safeParse(Object.fromEntries(target.searchParams));
-  const header = authorizationSchema.safeParse(authorization);
-  if (!query.success || !header.success) return undefined;
-  const [, expires, signature] = header.data;
-  return { query: query.data, expires: Number(expires), signature };
-}
-
-/** Who signed a request; the zero address, which is nobody, for a malformed signature. */
-export function requesterOf(
-  venue: Venue,
-  holder: string,
-  { query, expires, signature }: SignedQuery,
-): string {
-  const { account, epoch } = query;
-  try {
-    return verifyTypedData(domainOf(venue), TYPES, { holder, account, epoch, expires }, signature);
-  } catch {
-    return ZeroAddress; // the libraries below have errors of many kinds for bytes that are no signature
-  }
 }
