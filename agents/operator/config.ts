@@ -24,5 +24,13 @@ export const operatorSchema = agentSchema.extend({
   /** Meters that were inspected and may be commissioned, or "all". */
   inspected: z.union([z.literal("all"), z.array(addressSchema)]),
   /** Where parties serve their evidence. */
-  evidence: z.array(z.strictObject({ party: addressSchema, url: z.string().url() })),
+  evidence: z.array(
+    z.strictObject({
+      party: addressSchema,
+      url: z
+        .string()
+        .url()
+        .regex(/^https?:/i, "must be an http or https address"),
+    }),
+  ),
 });
