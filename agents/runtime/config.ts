@@ -35,7 +35,15 @@ export const agentSchema = z.strictObject({
 export const listenSchema = z.strictObject({
   host: z.string().min(1).default("127.0.0.1"),
   port: z.number().int().min(0).max(65_535).default(0),
+  /** Whether all requests come through a proxy of ours, which sets `X-Forwarded-For`. */
+  behindProxy: z.boolean().default(false),
 });
+
+export interface Listen {
+  readonly host: string;
+  readonly port: number;
+  readonly behindProxy?: boolean;
+}
 
 /** JSON has no bigint: amounts stand there as whole numbers, or as decimal strings where they may be large. */
 export const amount = z

@@ -182,6 +182,11 @@ export class Community {
     return computeAddress(this.#key(plant, 100));
   }
 
+  /** Where a party serves its evidence. */
+  urlOf(party: string): string {
+    return this.#evidence.get(party) ?? "";
+  }
+
   meterKeyOf(plant: Plant): string {
     return this.#key(plant, 200);
   }
