@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import { gzipSync } from "node:zlib";
 
@@ -262,6 +263,14 @@ describe("A signed query", function () {
       requesterOf(venue, HOLDER, { ...request, query: { ...query, what: "statement" } }),
     ];
     for (const other of others) expect(other).to.not.equal(OPERATOR.address);
+  });
+
+  it("is the one in the documentation", function () {
+    const page = readFileSync(new URL("../../docs/access.md", import.meta.url), "utf8");
+    const [, target, authorization] = /GET (\S+) HTTP[^]*?Authorization: (.*)/.exec(page) ?? [];
+    const example = readQuery("GET", target, authorization)!;
+    const [, holder = "", signer] = /is to `(.*)` on chain 31337, signed by `(.*)`/.exec(page) ?? [];
+    expect(requesterOf({ chainId: CHAIN, aria: example.query.aria }, holder, example)).to.equal(signer);
   });
 
   it("has no signer if nobody can have signed it", function () {
