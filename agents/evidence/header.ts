@@ -59,7 +59,7 @@ export function headerRlp(block: Readonly<Record<string, unknown>>): string | un
 export function readHeader(rlp: string): BlockHeader | undefined {
   const fields = decoded(rlp);
   if (!Array.isArray(fields)) return undefined;
-  const [number, timestamp]: unknown[] = [fields[NUMBER_AT], fields[TIMESTAMP_AT]];
+  const { [NUMBER_AT]: number, [TIMESTAMP_AT]: timestamp } = fields as unknown[];
   if (typeof number !== "string" || typeof timestamp !== "string") return undefined;
   return { number: quantity(number), hash: keccak256(rlp), timestamp: quantity(timestamp) };
 }
