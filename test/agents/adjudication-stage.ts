@@ -139,7 +139,7 @@ export class Courtroom {
 
   /** What X's meter has of an epoch. */
   async read(epoch: number): Promise<Material> {
-    const store = openSqliteReader(this.community.storePath("x"));
+    const store = openSqliteReader(this.community.storeFile("x"));
     try {
       const meter = this.meterOfX.address;
       return await readingsOf(store, { meter, epoch, epochSeconds: EPOCH_SECONDS });

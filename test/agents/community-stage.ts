@@ -192,10 +192,10 @@ export class Community {
   }
 
   openStore(name: string): ReadingStore {
-    return openSqliteStore(this.storePath(name));
+    return openSqliteStore(this.storeFile(name));
   }
 
-  storePath(name: string): string {
+  storeFile(name: string): string {
     return join(this.#folder, `${name}.sqlite`);
   }
 
