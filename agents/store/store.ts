@@ -29,18 +29,12 @@ export interface StoredCommitment {
 }
 
 /**
- * What an agent must not lose. Whatever resolves has reached the disk; whatever rejects has changed nothing.
+ * What was stored. Each answer is of one moment; what is saved meanwhile shows in the next.
  *
  * Every method rejects with a `FieldError` for an address without checksum or malformed hex, and with the
  * database's own error when the disk fails.
  */
-export interface ReadingStore {
-  /**
-   * Appends to the chains of one or more meters, all or nothing, oldest first. Readings are never changed or
-   * deleted.
-   * @throws {BrokenChainError} when one does not follow its meter's last stored one: a gap, fork or repeat.
-   */
-  appendReadings(readings: readonly StampedReading[]): Promise<void>;
+export interface StoreReader {
   /** The highest block number of any reading: up to it, blocks were shown to the meters. */
   latestBlock(): Promise<number | undefined>;
   lastReading(meter: string): Promise<StampedReading | undefined>;
@@ -51,23 +45,33 @@ export interface ReadingStore {
    * epoch.
    */
   readingsBetween(meter: string, fromTimestamp: number, toTimestamp: number): Promise<StampedReading[]>;
+  statementOf(meter: string, epoch: number, aria: string): Promise<StoredStatement | undefined>;
+  commitmentOf(aria: string, requestId: bigint): Promise<StoredCommitment | undefined>;
+  /** Releases the store. It cannot be used after. */
+  close(): Promise<void>;
+}
 
+/**
+ * What an agent must not lose. Whatever resolves has reached the disk; whatever rejects has changed nothing.
+ * One writer has it at a time, from opening to closing.
+ */
+export interface ReadingStore extends StoreReader {
+  /**
+   * Appends to the chains of one or more meters, all or nothing, oldest first. Readings are never changed or
+   * deleted.
+   * @throws {BrokenChainError} when one does not follow its meter's last stored one: a gap, fork or repeat.
+   */
+  appendReadings(readings: readonly StampedReading[]): Promise<void>;
   /**
    * Saves a statement; to be awaited before the statement leaves the agent. The same one again is welcome.
    * @throws {ConflictError} for another one of that meter, epoch and contract: a meter must never sign two.
    */
   saveStatement(statement: StoredStatement): Promise<void>;
-  statementOf(meter: string, epoch: number, aria: string): Promise<StoredStatement | undefined>;
-
   /**
    * Saves a commitment; to be awaited before its transaction is sent. The same one again is welcome.
    * @throws {ConflictError} for another one of that contract and request: only one root can be on chain.
    */
   saveCommitment(commitment: StoredCommitment): Promise<void>;
-  commitmentOf(aria: string, requestId: bigint): Promise<StoredCommitment | undefined>;
-
-  /** Releases the store for another process. It cannot be used after. */
-  close(): Promise<void>;
 }
 
 /** Base of what a store refuses. */
@@ -110,7 +114,7 @@ export class StoreVersionError extends StoreError {
   override readonly name = "StoreVersionError";
 }
 
-/** Another process, or another part of this one, has the store open. */
+/** Another process, or another part of this one, has the store open to write. */
 export class StoreLockedError extends StoreError {
   override readonly name = "StoreLockedError";
 }
