@@ -3,12 +3,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { keccak256, toBeHex } from "ethers";
+import { toBeHex } from "ethers";
 
 import { readingsOf } from "../../../agents/evidence/bundle.ts";
 import { Commitment, type FlowLeaf } from "../../../agents/evidence/commitment.ts";
 import { keptMeterId } from "../../../agents/evidence/kept-meter.ts";
 import { readingsRoot } from "../../../agents/evidence/readings-tree.ts";
+import { keccak } from "../../../agents/hashing/keccak.ts";
 import type { Block } from "../../../agents/metering/reading.ts";
 import { Recorder } from "../../../agents/metering/recorder.ts";
 import { openSqliteStore } from "../../../agents/store/sqlite.ts";
@@ -88,6 +89,6 @@ function hashOnly(): void {
   const [reading, leaf] = [Buffer.alloc(READING_BYTES), Buffer.alloc(LEAF_BYTES)];
   for (let i = 0; i < DERS * READINGS; i += 1) hash("sha256", reading, "hex");
   const leaves = DERS * EPOCHS;
-  for (let i = 0; i < leaves; i += 1) keccak256(keccak256(leaf));
-  for (let i = 1; i < leaves; i += 1) keccak256(leaf.subarray(0, 64));
+  for (let i = 0; i < leaves; i += 1) keccak(keccak(leaf));
+  for (let i = 1; i < leaves; i += 1) keccak(leaf.subarray(0, 64));
 }
