@@ -49,19 +49,25 @@ export function headerRlp(block: Readonly<Record<string, unknown>>): string | un
   const count = values.findIndex((value) => typeof value !== "string");
   const present = (count < 0 ? values : values.slice(0, count)) as string[];
   if (present.length < REQUIRED_FIELDS) return undefined;
-  const rlp = encodeRlp(
-    present.map((value, i) => (FIELDS[i]?.[1] === "quantity" ? toBeArray(value) : value)),
-  );
-  return keccak256(rlp) === block["hash"] ? rlp : undefined;
+  const rlp = encoded(present);
+  return rlp !== undefined && keccak256(rlp) === block["hash"] ? rlp : undefined;
 }
 
 /** What a header says; undefined for bytes that are no header. The hash is that of the bytes, whatever they are. */
 export function readHeader(rlp: string): BlockHeader | undefined {
   const fields = decoded(rlp);
   if (!Array.isArray(fields)) return undefined;
-  const [number, timestamp] = [fields[NUMBER_AT], fields[TIMESTAMP_AT]];
+  const [number, timestamp] = [NUMBER_AT, TIMESTAMP_AT].map((at): unknown => fields[at]);
   if (typeof number !== "string" || typeof timestamp !== "string") return undefined;
   return { number: quantity(number), hash: keccak256(rlp), timestamp: quantity(timestamp) };
+}
+
+function encoded(values: readonly string[]): string | undefined {
+  try {
+    return encodeRlp(values.map((value, i) => (FIELDS[i]?.[1] === "quantity" ? toBeArray(value) : value)));
+  } catch {
+    return undefined; // a node that gives no hex gives no header
+  }
 }
 
 function decoded(rlp: string): unknown {
