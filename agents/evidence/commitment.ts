@@ -24,13 +24,13 @@ const bytes32 = z.string().regex(/^0x[0-9a-f]{64}$/);
 export const leafSchema = z.strictObject({
   account: z
     .string()
-    .regex(/^\d{1,10}$/)
+    .regex(/^\d{1,10}$/, { abort: true })
     .transform(BigInt)
     .refine((account) => account < 2n ** 32n),
   epoch: z.number().int().nonnegative().max(4_294_967_295),
   energyWh: z
     .string()
-    .regex(/^\d{1,18}$/)
+    .regex(/^\d{1,18}$/, { abort: true })
     .transform(BigInt),
   readingsRoot: bytes32,
   salt: bytes32,

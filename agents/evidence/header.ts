@@ -52,10 +52,8 @@ export function headerRlp(block: Readonly<Record<string, unknown>>): string | un
   const count = values.findIndex((value) => typeof value !== "string");
   const present = (count < 0 ? values : values.slice(0, count)) as string[];
   if (present.length < REQUIRED_FIELDS) return undefined;
-  const rlp = encodeRlp(
-    present.map((value, i) => (FIELDS[i]?.[1] === "quantity" ? toBeArray(value) : value)),
-  );
-  return keccakHex(bytesOf(rlp)) === block["hash"] ? rlp : undefined;
+  const rlp = encoded(present);
+  return rlp !== undefined && keccakHex(bytesOf(rlp)) === block["hash"] ? rlp : undefined;
 }
 
 /** What a header says; undefined for bytes that are no header. The hash is that of the bytes, whatever they are. */
@@ -69,6 +67,14 @@ export function readHeader(rlp: string): BlockHeader | undefined {
 
 function bytesOf(rlp: string): Buffer {
   return Buffer.from(rlp.slice(2), "hex");
+}
+
+function encoded(values: readonly string[]): string | undefined {
+  try {
+    return encodeRlp(values.map((value, i) => (FIELDS[i]?.[1] === "quantity" ? toBeArray(value) : value)));
+  } catch {
+    return undefined; // a node that gives no hex gives no header
+  }
 }
 
 /** Undefined for more than a number holds. */
