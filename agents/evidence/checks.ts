@@ -10,7 +10,7 @@ export const CHECKS = {
   blockstamps: "the statement names the first and the last reading's blocks",
   signature: "the statement is signed by the key that the bundle names",
   meter: "the readings are of the meter that this key speaks for",
-  power: "the energy is within what the DER can feed",
+  power: "the energy is within what the DER can feed from reading to reading",
   claim: "the claim is what the register shows beyond the credit",
   commitment: "the statement is what was committed to",
   neighbours: "the neighbours' statements are signed by their meters, for this epoch",

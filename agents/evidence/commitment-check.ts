@@ -3,11 +3,14 @@ import type { Bundle } from "./format.ts";
 import { differs, type Fault } from "./checks.ts";
 
 /** Checks that a bundle's statement is the one its party committed to, as far as can be seen without a chain. */
-export function commitmentFaults(bundle: Exclude<Bundle, { role: "feeder" }>): Fault[] {
+export function commitmentFaults(bundle: Bundle): Fault[] {
   const { commitment, role } = bundle;
-  if (commitment === null) return [];
-  const expected = role === "der" ? "dispute" : "sweep";
-  if (commitment.kind !== expected) return [differs("commitment", `a ${expected}`, `a ${commitment.kind}`)];
+  if (commitment === null) {
+    const bare = role === "aggregator" && bundle.leaves !== null;
+    return bare ? [differs("commitment", "a sweep that the leaves are of", "none")] : [];
+  }
+  const expected = { der: "dispute", aggregator: "sweep", feeder: "none" }[role];
+  if (commitment.kind !== expected) return [differs("commitment", expected, commitment.kind)];
   if (commitment.kind === "dispute") return [];
   const { flowRoot, leaf, proof } = commitment;
   const { statement } = bundle;

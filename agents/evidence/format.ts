@@ -19,11 +19,13 @@ const address = z
   .regex(/^0x[0-9a-fA-F]{40}$/)
   .refine((text) => isAddress(text) && getAddress(text) === text, "must be checksummed");
 const whole = z.number().int().nonnegative();
-/** Integers that may exceed what a JSON number holds, as decimal strings. */
+/** Integers of 64 bits, more than a JSON number holds, as decimal strings. */
 const integer = z
   .string()
-  .regex(/^(0|[1-9]\d{0,19})$/)
+  .regex(/^(0|[1-9]\d{0,19})$/, { abort: true })
+  .refine((text) => BigInt(text) < 2n ** 64n, "must be below 2^64")
   .transform(BigInt);
+const epochNumber = whole.max(4_294_967_295);
 
 const reading = z.strictObject({
   sequence: whole,
@@ -41,13 +43,14 @@ const block = z.strictObject({
   /** RLP; null where the chain's headers have other fields than those known here. */
   header: z
     .string()
-    .regex(/^0x([0-9a-f]{2})+$/)
+    .regex(/^0x[0-9a-f]*$/)
+    .refine((text) => text.length > 2 && text.length % 2 === 0, "must be bytes")
     .nullable(),
 });
 
 const statement = z.strictObject({
   der: address,
-  epoch: whole,
+  epoch: epochNumber,
   energyWh: integer,
   readingsRoot: hex(32),
   firstBlock: whole,
@@ -131,6 +134,20 @@ export type Neighbour = z.output<typeof neighbour>;
 type WireReading = z.output<typeof reading>;
 export type WireBlock = z.output<typeof block>;
 
+/** What a meter signed, without its readings. */
+const signedStatement = z.strictObject({ statement, signature: hex(65) });
+export type SignedStatement = z.output<typeof signedStatement>;
+
+/** Reads a signed statement from JSON text; undefined for anything else. */
+export function parseStatement(text: string): SignedStatement | undefined {
+  try {
+    return signedStatement.safeParse(JSON.parse(text)).data;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
 /** Text is no bundle. */
 export class BundleFormatError extends Error {
   override readonly name = "BundleFormatError";
@@ -167,7 +184,8 @@ function jsonOf(text: string): unknown {
 function firstIssue(error: z.ZodError): string {
   const issue = error.issues[0];
   const at = issue?.path.map(String).join(".");
-  return `${at === undefined || at === "" ? "bundle" : at}: ${issue?.message ?? "malformed"}`;
+  const what = issue?.code === "unrecognized_keys" ? "unknown fields" : issue?.message; // whose names can be anything
+  return `${at === undefined || at === "" ? "bundle" : at}: ${what ?? "malformed"}`;
 }
 
 // --------------------------------------------------------------------------------------------------------- Readings

@@ -1,4 +1,7 @@
-import { decodeRlp, encodeRlp, keccak256, toBeArray } from "ethers";
+import { encodeRlp, toBeArray } from "ethers";
+
+import { keccakHex } from "../hashing/keccak.ts";
+import { rlpStrings } from "./rlp.ts";
 
 /**
  * Block headers, as bytes anyone can hash: the hash of a block is the Keccak-256 of its header's RLP (Ethereum Yellow
@@ -49,29 +52,33 @@ export function headerRlp(block: Readonly<Record<string, unknown>>): string | un
   const count = values.findIndex((value) => typeof value !== "string");
   const present = (count < 0 ? values : values.slice(0, count)) as string[];
   if (present.length < REQUIRED_FIELDS) return undefined;
-  const rlp = encodeRlp(
-    present.map((value, i) => (FIELDS[i]?.[1] === "quantity" ? toBeArray(value) : value)),
-  );
-  return keccak256(rlp) === block["hash"] ? rlp : undefined;
+  const rlp = encoded(present);
+  return rlp !== undefined && keccakHex(bytesOf(rlp)) === block["hash"] ? rlp : undefined;
 }
 
 /** What a header says; undefined for bytes that are no header. The hash is that of the bytes, whatever they are. */
 export function readHeader(rlp: string): BlockHeader | undefined {
-  const fields = decoded(rlp);
-  if (!Array.isArray(fields)) return undefined;
-  const [number, timestamp] = [fields[NUMBER_AT], fields[TIMESTAMP_AT]];
-  if (typeof number !== "string" || typeof timestamp !== "string") return undefined;
-  return { number: quantity(number), hash: keccak256(rlp), timestamp: quantity(timestamp) };
+  const bytes = bytesOf(rlp);
+  const fields = rlpStrings(bytes);
+  const [number, timestamp] = [quantity(fields?.[NUMBER_AT]), quantity(fields?.[TIMESTAMP_AT])];
+  if (number === undefined || timestamp === undefined) return undefined;
+  return { number, hash: keccakHex(bytes), timestamp };
 }
 
-function decoded(rlp: string): unknown {
+function bytesOf(rlp: string): Buffer {
+  return Buffer.from(rlp.slice(2), "hex");
+}
+
+function encoded(values: readonly string[]): string | undefined {
   try {
-    return decodeRlp(rlp);
+    return encodeRlp(values.map((value, i) => (FIELDS[i]?.[1] === "quantity" ? toBeArray(value) : value)));
   } catch {
-    return undefined; // the library has errors of several kinds for bytes that are no RLP
+    return undefined; // a node that gives no hex gives no header
   }
 }
 
-function quantity(bytes: string): number {
-  return bytes === "0x" ? 0 : Number(bytes);
+/** Undefined for more than a number holds. */
+function quantity(bytes: Buffer | undefined): number | undefined {
+  if (bytes === undefined || bytes.length > 6) return undefined;
+  return bytes.length === 0 ? 0 : bytes.readUIntBE(0, bytes.length);
 }

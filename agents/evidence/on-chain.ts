@@ -64,10 +64,9 @@ function transactionFaults(
 ): Fault[] {
   if (role === "feeder") return [];
   const expected = role === "der" ? disputeWords(facts.dispute) : sweepWords(facts.sweep);
-  const digest = statementDigest({ chainId, aria }, statement);
   const received =
     commitment?.kind === "dispute"
-      ? disputeWords({ ...commitment, statementDigest: digest })
+      ? disputeWords({ ...commitment, statementDigest: statementDigest({ chainId, aria }, statement) })
       : sweepWords(commitment === null ? undefined : { ...commitment, account: commitment.leaf.account });
   return expected === received ? [] : [differs("transaction", expected, received)];
 }
@@ -99,8 +98,9 @@ function wordsOf(claim: Claim | undefined): string {
 
 /** Neighbours are commissioned DERs, each with its own meter; who is left out is only missed, as nobody speaks for it. */
 function neighbourFaults({ neighbours }: Extract<Bundle, { role: "feeder" }>, { ders }: ChainFacts): Fault[] {
+  const byAccount = new Map(ders.map((der) => [der.account, der]));
   for (const { account, meter, statement } of neighbours) {
-    const known = ders.find((der) => der.account === account);
+    const known = byAccount.get(account);
     if (known?.meter !== meter) return [differs("terms", known?.meter, `${meter} for account ${account}`)];
     if (statement !== null && statement.der !== known.der)
       return [differs("terms", known.der, statement.der)];

@@ -1,4 +1,4 @@
-import { type Signer, type TypedDataDomain, TypedDataEncoder, verifyTypedData } from "ethers";
+import { Signature, type Signer, type TypedDataDomain, TypedDataEncoder, verifyTypedData } from "ethers";
 
 /**
  * What a meter says of one DER in one epoch, in the form it signs (EIP-712). ARIA checks the same in
@@ -49,7 +49,11 @@ export function signStatement(signer: Signer, venue: Venue, statement: FlowState
   return signer.signTypedData(domainOf(venue), FLOW_STATEMENT_TYPES, statement);
 }
 
-/** Who signed a statement. @throws TypeError for a malformed signature. */
+/**
+ * Who signed a statement. As in ARIA, a signature has one form only: the library would take others for the same.
+ * @throws TypeError for any other form
+ */
 export function signerOf(venue: Venue, statement: FlowStatement, signature: string): string {
+  if (Signature.from(signature).serialized !== signature) throw new TypeError("expected v of 27 or 28");
   return verifyTypedData(domainOf(venue), FLOW_STATEMENT_TYPES, statement, signature);
 }

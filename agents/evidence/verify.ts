@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 
-import { epochEnergyWh } from "../metering/epoch-energy.ts";
+import { epochEnergyWh, spansGap } from "../metering/epoch-energy.ts";
 import { verifyChain } from "../metering/reading.ts";
-import { tolerance } from "../settlement/rules.ts";
+import { capacityWh, tolerance } from "../settlement/rules.ts";
 import { type Check, type CheckName, CHECKS, differs, type Fault } from "./checks.ts";
 import { commitmentFaults } from "./commitment-check.ts";
 import { type Bundle, type BundleReadings, readingsIn } from "./format.ts";
@@ -22,7 +22,11 @@ export function verifyBundle(bundle: Bundle, facts?: ChainFacts): Check[] {
     check.check === "headers" && check.outcome === "holds" ? headersSeen(bundle) : check,
   );
   if (facts === undefined) return [...offline, ...ON_CHAIN.map(needsChain)];
-  return [...offline, ...checksOf(ON_CHAIN, onChainChecks(bundle, facts))];
+  const onChain = onChainChecks(bundle, facts);
+  // On another chain, or of another contract, there is nothing further to compare with.
+  const elsewhere = onChain.find(({ check }) => check === "chain" || check === "contract");
+  const asked = elsewhere === undefined ? ON_CHAIN : ON_CHAIN.slice(0, ON_CHAIN.indexOf(elsewhere.check) + 1);
+  return [...offline, ...checksOf(asked, onChain), ...ON_CHAIN.slice(asked.length).map(needsChain)];
 }
 
 const NAMES = Object.keys(CHECKS) as CheckName[];
@@ -38,7 +42,7 @@ function checksOf(names: readonly CheckName[], faults: readonly Fault[]): Check[
 }
 
 function needsChain(check: CheckName): Check {
-  return { check, outcome: "unchecked", detail: "needs a chain to ask" };
+  return { check, outcome: "unchecked", detail: "needs the bundle's chain to ask" };
 }
 
 /** Headers that could not be given in bytes are vouched for by a chain only. */
@@ -63,29 +67,26 @@ function offlineFaults(bundle: Bundle): Fault[] {
     ...headerFaults(bundle),
     ...blockstampFaults(bundle, content),
     ...signatureFaults(bundle),
-    ...roleFaults(bundle),
+    ...commitmentFaults(bundle),
+    ...roleFaults(bundle, content),
   ];
 }
 
 // --------------------------------------------------------------------------------------------------------- Readings
 
-function readingFaults(
-  { meter, previousDigest, blocks }: Bundle,
-  { before, readings }: BundleReadings,
-): Fault[] {
+function readingFaults({ previousDigest, blocks }: Bundle, { before, readings }: BundleReadings): Fault[] {
   const all = before === undefined ? readings : [before, ...readings];
-  const missing = all.find(({ blockTimestamp }) => blockTimestamp < 0);
-  if (missing !== undefined)
-    return [differs("headers", `block ${missing.blockNumber} among the blocks`, "none")];
-  const used = new Set(all.map(({ blockNumber }) => blockNumber));
-  const unused = blocks.find(({ number }) => !used.has(number));
-  if (unused !== undefined || used.size !== blocks.length) {
-    return [differs("headers", "the readings' blocks, each once", `block ${unused?.number ?? "twice"}`)];
+  const faults: Fault[] = [];
+  const longest = all.length > blocks.length ? all : blocks;
+  const at = longest.findIndex((_, i) => all[i]?.blockNumber !== blocks[i]?.number);
+  if (at >= 0) {
+    const [expected, received] = [all[at]?.blockNumber ?? "no more", blocks[at]?.number ?? "no more"];
+    faults.push(differs("headers", `block ${expected} as the readings have it`, received));
   }
   const verdict = verifyChain(all, previousDigest);
-  if (verdict.ok) return all[0]?.meter === meter ? [] : [differs("readings", meter, all[0]?.meter)];
+  if (verdict.ok) return faults;
   const received = `${verdict.received} (${verdict.fault} at reading ${verdict.sequence})`;
-  return [differs("readings", verdict.expected, received)];
+  return [...faults, differs("readings", verdict.expected, received)];
 }
 
 function treeFaults({ statement, proofs }: Bundle, { readings }: BundleReadings): Fault[] {
@@ -116,7 +117,7 @@ function epochFaults({ statement, epochSeconds }: Bundle, { before, readings }: 
   if (from >= start) {
     faults.push(differs("epoch", `a reading before ${start} s to count from`, `one at ${from} s`));
   }
-  if (from < start - epochSeconds) {
+  if (spansGap(before, statement.epoch, epochSeconds)) {
     faults.push(differs("gap", `a reading from ${start - epochSeconds} s on`, `the last one at ${from} s`));
   }
   return faults;
@@ -156,14 +157,12 @@ function recoveredSigner(venue: Venue, statement: Bundle["statement"], signature
 
 // ------------------------------------------------------------------------------------------------------------- Roles
 
-function roleFaults(bundle: Bundle): Fault[] {
+function roleFaults(bundle: Bundle, content: BundleReadings): Fault[] {
   switch (bundle.role) {
     case "der":
-      return [...meterFaults(bundle, bundle.signer), ...claimFaults(bundle), ...commitmentFaults(bundle)];
-    case "aggregator": {
-      const meter = keptMeterId(bundle.signer, bundle.statement.der);
-      return [...meterFaults(bundle, meter), ...commitmentFaults(bundle)];
-    }
+      return [...meterFaults(bundle, bundle.signer), ...claimFaults(bundle, content)];
+    case "aggregator":
+      return meterFaults(bundle, keptMeterId(bundle.signer, bundle.statement.der));
     case "feeder": {
       const faults =
         bundle.statement.der === bundle.signer ? [] : [differs("meter", bundle.signer, bundle.statement.der)];
@@ -180,14 +179,21 @@ function meterFaults({ meter }: Bundle, expected: string): Fault[] {
   return meter === expected ? [] : [differs("meter", expected, meter)];
 }
 
-function claimFaults({ statement, epochSeconds, claim }: Extract<Bundle, { role: "der" }>): Fault[] {
+function claimFaults(
+  { statement, claim, epochSeconds }: Extract<Bundle, { role: "der" }>,
+  { before, readings }: BundleReadings,
+): Fault[] {
   if (claim === null) return [];
   const { requestedWh, creditedWh, claimWh, powerW, meterToleranceBps, toleranceFloorWh } = claim;
   const faults: Fault[] = [];
-  const most = (powerW * BigInt(epochSeconds)) / 3_600n;
-  const allowed = most + tolerance(most, meterToleranceBps, toleranceFloorWh);
+  // Blocks do not come at the very ends of an epoch: what is counted is what flowed from reading to reading.
+  const last = readings.at(-1)?.blockTimestamp ?? 0;
+  const seconds = before === undefined ? epochSeconds : last - before.blockTimestamp;
+  const most = capacityWh(powerW, BigInt(Math.max(0, seconds)));
+  const allowed = most + tolerance(most, meterToleranceBps, toleranceFloorWh) + 1n; // and a register's last digit
   if (statement.energyWh > allowed) {
-    faults.push(differs("power", `at most ${allowed} Wh of ${powerW} W`, `${statement.energyWh} Wh`));
+    const expected = `at most ${allowed} Wh of ${powerW} W in ${seconds} s`;
+    faults.push(differs("power", expected, `${statement.energyWh} Wh`));
   }
   const entitled = statement.energyWh < requestedWh ? statement.energyWh : requestedWh;
   const due = entitled > creditedWh ? entitled - creditedWh : 0n;

@@ -40,3 +40,15 @@ export function epochEnergyWh(
     throw new EpochReadingsError(first.sequence, expected, first.previousDigest);
   return last.registerWh - (lastBefore?.registerWh ?? 0n);
 }
+
+/**
+ * Whether the reading an epoch is counted from is older than the epoch before it: then energy of some earlier epoch would
+ * be counted with it, and nobody can tell how much.
+ */
+export function spansGap(
+  lastBefore: StampedReading | undefined,
+  epoch: number,
+  epochSeconds: number,
+): boolean {
+  return lastBefore !== undefined && lastBefore.blockTimestamp < (epoch - 1) * epochSeconds;
+}

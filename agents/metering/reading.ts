@@ -263,12 +263,12 @@ function orderFault(reading: StampedReading, previous: StampedReading): ChainFau
 
 /** A meter may read more often than there are blocks, so one block may stamp several readings. */
 function blockFault(reading: StampedReading, previous: StampedReading): ChainFault | undefined {
-  const [expected, received] = [stamp(previous), stamp(reading)];
   if (reading.blockNumber < previous.blockNumber || reading.blockTimestamp < previous.blockTimestamp)
-    return fault("block-older", reading, `${expected} or newer`, received);
-  if (reading.blockNumber === previous.blockNumber && received !== expected)
-    return fault("block-conflict", reading, expected, received);
-  return undefined;
+    return fault("block-older", reading, `${stamp(previous)} or newer`, stamp(reading));
+  if (reading.blockNumber > previous.blockNumber) return undefined;
+  if (reading.blockHash === previous.blockHash && reading.blockTimestamp === previous.blockTimestamp)
+    return undefined;
+  return fault("block-conflict", reading, stamp(previous), stamp(reading));
 }
 
 function stamp({ blockNumber, blockHash, blockTimestamp }: StampedReading): string {

@@ -130,10 +130,14 @@ export function openToRead(path: string): StoreFile {
 /** How long to wait while another process opens, closes or repairs the file, which takes it a moment. */
 const FILE_PATIENCE_MS = 2_000;
 
+/** Each meter's chain ends in a page of its own: a thousand ends must fit, or each one is written and read again. */
+const CACHE_KIB = 65_536;
+
 function configure(database: DatabaseSync): void {
   database.exec(`
     PRAGMA busy_timeout = ${FILE_PATIENCE_MS};
     PRAGMA synchronous = FULL;
+    PRAGMA cache_size = -${CACHE_KIB};
     PRAGMA cell_size_check = ON;
     PRAGMA trusted_schema = OFF`);
 }

@@ -1,109 +1,83 @@
 import { expect } from "chai";
 
-import {
-  bundleJson,
-  evidenceHash,
-  makeBundle,
-  parseBundle,
-  readingsOf,
-  readingsRoot,
-} from "../../agents/evidence/bundle.ts";
+import { evidenceHash, readingsOf, signEpoch } from "../../agents/evidence/bundle.ts";
+import { bundleJson, parseBundle } from "../../agents/evidence/format.ts";
 import { toJson } from "../../agents/evidence/json.ts";
+import { readingsRoot } from "../../agents/evidence/readings-tree.ts";
 import { signerOf } from "../../agents/evidence/statement.ts";
 import { ConflictError, type ReadingStore } from "../../agents/store/store.ts";
 import {
-  bundleFrom,
   DER,
-  EPOCH,
-  EPOCH_SECONDS,
-  honestBundle,
+  DER_SPEAKER,
+  derBundle,
+  type MeteredEpoch,
+  meteredEpoch,
   METER,
   OTHER_ARIA,
   OTHER_DER,
   readingsFrom,
+  signedEpoch,
   storeOf,
   VENUE,
 } from "./metered-epoch.ts";
+import { block, EPOCH, EPOCH_SECONDS } from "./paper-chain.ts";
 
 const EPOCH_OF_METER = { meter: METER.address, epoch: EPOCH, epochSeconds: EPOCH_SECONDS };
+const REQUEST = { ...EPOCH_OF_METER, venue: VENUE, der: DER, signer: METER };
 
 describe("Bundle", function () {
-  let store: ReadingStore;
+  let epoch: MeteredEpoch;
 
-  beforeEach(async function () {
-    store = await storeOf(readingsFrom(99, 105));
-  });
-
-  afterEach(async function () {
-    await store.close();
+  before(async function () {
+    epoch = await meteredEpoch();
   });
 
   it("holds the epoch's readings, the one before, and a statement that commits to them", async function () {
-    const bundle = (await bundleFrom(store))!;
-    expect(bundle.before?.blockNumber).to.equal(100);
-    expect(bundle.readings.map(({ blockNumber }) => blockNumber)).to.deep.equal([101, 102, 103]);
-    const [first, , last] = bundle.readings;
-    expect(bundle.statement).to.deep.equal({
+    const { der } = epoch;
+    const { readings } = await signedEpoch(DER_SPEAKER, 10_000n);
+    expect(der.before?.block).to.equal(100);
+    expect(der.readings.map(({ block: number }) => number)).to.deep.equal([101, 102, 103]);
+    expect(der.statement).to.deep.equal({
       der: DER,
       epoch: EPOCH,
       energyWh: 2_500n, // 10 kW from the reading before to the last one: 15 minutes
-      readingsRoot: readingsRoot(bundle.readings),
+      readingsRoot: readingsRoot(readings),
       firstBlock: 101,
-      firstBlockHash: first?.blockHash,
+      firstBlockHash: block(101).hash,
       lastBlock: 103,
-      lastBlockHash: last?.blockHash,
+      lastBlockHash: block(103).hash,
     });
-    expect(signerOf(VENUE, bundle.statement, bundle.signature)).to.equal(METER.address);
+    expect(signerOf(VENUE, der.statement, der.signature)).to.equal(METER.address);
   });
 
-  it("has no reading before when the meter's chain begins in the epoch", async function () {
-    const bundle = await honestBundle(101);
-    expect(bundle).to.not.have.property("before");
+  it("says once what many readings have in common, with each block's header in bytes", function () {
+    const numbers = [100, 101, 102, 103];
+    expect(epoch.der.blocks).to.deep.equal(
+      numbers
+        .map(block)
+        .map(({ number, hash, timestamp, rlp }) => ({ number, hash, timestamp, header: rlp })),
+    );
+    expect(Object.keys(epoch.der.readings[0]!)).to.deep.equal([
+      "sequence",
+      "registerWh",
+      "powerW",
+      "block",
+      "digest",
+    ]);
+  });
+
+  it("has null for the reading before when the meter's chain begins in the epoch", async function () {
+    const bundle = derBundle(await signedEpoch(DER_SPEAKER, 10_000n, [101, 105]));
+    expect(bundle.before).to.be.null;
     expect(bundle.readings[0]?.sequence).to.equal(0);
   });
 
-  it("is not made of an epoch without a reading", async function () {
-    expect(
-      await makeBundle(store, { ...EPOCH_OF_METER, epoch: EPOCH + 9, venue: VENUE, der: DER, signer: METER }),
-    ).to.be.undefined;
-    expect(await readingsOf(store, { ...EPOCH_OF_METER, epoch: EPOCH + 9 })).to.deep.include({
-      readings: [],
-      energyWh: 0n,
-    });
-  });
-
-  it("comes back from JSON text as it was, with and without a reading before", async function () {
-    for (const bundle of [await honestBundle(), await honestBundle(101)]) {
-      expect(parseBundle(bundleJson(bundle))).to.deep.equal(bundle);
-      expect(bundleJson(parseBundle(bundleJson(bundle)))).to.equal(bundleJson(bundle));
+  it("comes back from JSON text as it was, of any role, and always as the same text", function () {
+    for (const bundle of [epoch.der, epoch.aggregator, epoch.feeder]) {
+      const text = bundleJson(bundle);
+      expect(parseBundle(text)).to.deep.equal(bundle);
+      expect(bundleJson(parseBundle(text))).to.equal(text);
     }
-  });
-
-  it("cannot be read with any field missing, unknown or of another form", async function () {
-    const bundle = await honestBundle();
-    type Plain = Record<string, unknown>;
-    const plain = JSON.parse(bundleJson(bundle)) as Plain & { statement: Plain; readings: Plain[] };
-    const refuses = (changed: unknown, what: string): void => {
-      expect(() => parseBundle(JSON.stringify(changed)), what).to.throw();
-    };
-    for (const field of Object.keys(plain).filter((name) => name !== "before")) {
-      refuses({ ...plain, [field]: undefined }, `without ${field}`);
-      refuses({ ...plain, [field]: null }, `${field} null`);
-    }
-    for (const field of Object.keys(plain.statement)) {
-      refuses({ ...plain, statement: { ...plain.statement, [field]: undefined } }, `statement.${field}`);
-    }
-    for (const field of Object.keys(plain.readings[0]!)) {
-      refuses({ ...plain, readings: [{ ...plain.readings[0], [field]: undefined }] }, `readings.${field}`);
-      refuses({ ...plain, before: { ...plain.readings[0], [field]: undefined } }, `before.${field}`);
-    }
-    refuses({ ...plain, more: 1 }, "unknown field");
-    refuses({ ...plain, version: 2 }, "another version");
-    refuses({ ...plain, readings: [] }, "no readings");
-    refuses({ ...plain, signature: bundle.signature.slice(0, -2) }, "short signature");
-    refuses({ ...plain, statement: { ...plain.statement, energyWh: "-1" } }, "negative energy");
-    refuses({ ...plain, statement: { ...plain.statement, energyWh: 2_500 } }, "energy as a JSON number");
-    for (const text of ["", "{", "null", "[]", "0"]) expect(() => parseBundle(text), text).to.throw();
   });
 });
 
@@ -118,43 +92,51 @@ describe("A meter", function () {
     await store.close();
   });
 
-  it("makes the same bundle again when it is asked again", async function () {
-    expect(await bundleFrom(store)).to.deep.equal(await bundleFrom(store));
+  function refused(work: Promise<unknown>): Promise<unknown> {
+    return work.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+  }
+
+  it("signs nothing of an epoch without a reading", async function () {
+    expect(await signEpoch(store, { ...REQUEST, epoch: EPOCH - 9 })).to.be.undefined;
+    const measured = await readingsOf(store, { ...EPOCH_OF_METER, epoch: EPOCH - 9 });
+    expect(measured).to.deep.include({ readings: [], energyWh: 0n });
+  });
+
+  it("signs nothing of an epoch before it has a reading after it: more may come", async function () {
+    const early = await storeOf(readingsFrom(99, 103));
+    expect(await signEpoch(early, REQUEST)).to.be.undefined;
+    await early.appendReadings(readingsFrom(99, 104).slice(-1));
+    expect((await signEpoch(early, REQUEST))?.energyWh).to.equal(2_500n);
+    await early.close();
+  });
+
+  it("says the same again when it is asked again", async function () {
+    expect(await signEpoch(store, REQUEST)).to.deep.equal(await signEpoch(store, REQUEST));
   });
 
   it("never signs two different statements of one epoch to one ARIA", async function () {
-    const { statement, signature } = (await bundleFrom(store))!;
+    const { statement, signature } = (await signEpoch(store, REQUEST))!;
     const payload = toJson({ ...statement, energyWh: statement.energyWh + 1n });
     const { aria } = VENUE;
     const other = await storeOf(readingsFrom(99, 105));
     await other.saveStatement({ meter: METER.address, epoch: EPOCH, aria, payload, signature });
-    const outcome = await bundleFrom(other).catch((error: unknown) => error);
+    expect(await refused(signEpoch(other, REQUEST))).to.be.instanceOf(ConflictError);
     await other.close();
-    expect(outcome).to.be.instanceOf(ConflictError);
   });
 
   it("never signs one epoch for two DERs", async function () {
-    await bundleFrom(store);
-    const request = { ...EPOCH_OF_METER, venue: VENUE, signer: METER };
-    const outcome = await makeBundle(store, { ...request, der: OTHER_DER }).catch((error: unknown) => error);
-    expect(outcome).to.be.instanceOf(ConflictError);
+    await signEpoch(store, REQUEST);
+    expect(await refused(signEpoch(store, { ...REQUEST, der: OTHER_DER }))).to.be.instanceOf(ConflictError);
   });
 
   it("may say the same to another ARIA", async function () {
-    const here = await bundleFrom(store);
-    const there = await bundleFrom(store, { ...VENUE, aria: OTHER_ARIA });
+    const here = await signEpoch(store, REQUEST);
+    const there = await signEpoch(store, { ...REQUEST, venue: { ...VENUE, aria: OTHER_ARIA } });
     expect(there?.statement).to.deep.equal(here?.statement);
     expect(there?.signature).to.not.equal(here?.signature);
-  });
-});
-
-describe("Root over readings", function () {
-  it("is the digest of a single reading, and changes with each and with their order", async function () {
-    const { readings } = await honestBundle();
-    const [first, ...rest] = readings;
-    expect(readingsRoot([first!])).to.equal(first!.digest);
-    const roots = [readings, rest, readings.slice(0, 2), [...rest, first!]].map(readingsRoot);
-    expect(new Set(roots).size).to.equal(roots.length);
   });
 });
 

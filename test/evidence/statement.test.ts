@@ -73,4 +73,15 @@ describe("Flow statement", function () {
       expect(() => signerOf(VENUE, STATEMENT, signature), signature).to.throw();
     }
   });
+
+  it("with its signature in another form than ARIA takes is refused", async function () {
+    const signature = await signStatement(METER, VENUE, STATEMENT);
+    const parity = Number(`0x${signature.slice(-2)}`) - 27;
+    // The library would take all of these for the same signature: one statement could be told in many texts.
+    for (const v of [parity, 35 + parity, 37 + parity, 255 - parity]) {
+      const other = signature.slice(0, -2) + v.toString(16).padStart(2, "0");
+      expect(() => signerOf(VENUE, STATEMENT, other), `v ${v}`).to.throw();
+    }
+    expect(() => signerOf(VENUE, STATEMENT, signature.toUpperCase().replace("0X", "0x"))).to.throw();
+  });
 });

@@ -1,201 +1,580 @@
 import { expect } from "chai";
+import { getBytes, hexlify, id } from "ethers";
 
-import { type Bundle, readingsRoot } from "../../agents/evidence/bundle.ts";
+import { type CheckName, CHECKS, faultsIn } from "../../agents/evidence/checks.ts";
+import type { SignedEpoch } from "../../agents/evidence/bundle.ts";
+import { type FlowLeaf, provesLeaf } from "../../agents/evidence/commitment.ts";
+import { type Bundle, bundleJson, parseBundle } from "../../agents/evidence/format.ts";
 import { signStatement } from "../../agents/evidence/statement.ts";
-import { type BundleFault, type HeaderOf, verifyBundle } from "../../agents/evidence/verify.ts";
+import { verifyBundle } from "../../agents/evidence/verify.ts";
 import { readingDigest, type StampedReading } from "../../agents/metering/reading.ts";
 import {
-  DER,
-  EPOCH,
-  EXPECTED,
-  headerOf,
-  honestBundle,
-  METER,
+  AGGREGATOR,
+  aggregatorBundle,
+  AGGREGATOR_SPEAKER,
+  CLAIM,
+  DER_ACCOUNT,
+  DER_SPEAKER,
+  derBundle,
+  feederBundle,
+  forgedEpoch,
+  leavesWith,
+  type MeteredEpoch,
+  meteredEpoch,
+  neighbourOf,
+  NEIGHBOURS,
+  OLD_METER,
   OTHER_ARIA,
   OTHER_DER,
+  POWER_W,
   readingsFrom,
+  signedEpoch,
   VENUE,
+  witnessOf,
 } from "./metered-epoch.ts";
+import { block, EPOCH, EPOCH_SECONDS, paperBlock } from "./paper-chain.ts";
 
-type Check = BundleFault["check"];
+type Witness = MeteredEpoch["witness"];
 
-const WORD = `0x${"0d".repeat(32)}`;
-
-function checksOf(bundle: Bundle, expected = EXPECTED, headers: HeaderOf = headerOf): Check[] {
-  return [...new Set(verifyBundle(bundle, expected, headers).map(({ check }) => check))];
+/** Names of the checks that fail; the bundle goes the way of a file. */
+async function failing(bundle: Bundle, witness?: Witness): Promise<CheckName[]> {
+  const parsed = parseBundle(bundleJson(bundle));
+  const faults = faultsIn(verifyBundle(parsed, await witness?.(parsed)));
+  return [...new Set(faults.map(({ check }) => check))];
 }
 
-/** The bundle with its statement signed again, as a meter would that was made to say so. */
-async function signed(bundle: Bundle): Promise<Bundle> {
-  return { ...bundle, signature: await signStatement(METER, VENUE, bundle.statement) };
-}
-
-/** The bundle with other readings, and a signed statement that commits to them. */
-function restated(bundle: Bundle, readings: StampedReading[], energyWh: bigint): Promise<Bundle> {
-  const [first, last] = [readings[0]!, readings.at(-1)!];
-  const statement = {
-    ...bundle.statement,
-    energyWh,
-    readingsRoot: readingsRoot(readings),
-    firstBlock: first.blockNumber,
-    firstBlockHash: first.blockHash,
-    lastBlock: last.blockNumber,
-    lastBlockHash: last.blockHash,
-  };
-  return signed({ ...bundle, statement, readings });
+/** What fails of a statement that the DER's meter was made to sign, and that was disputed with. */
+async function failingOf(
+  before: StampedReading | undefined,
+  readings: StampedReading[],
+  change: Partial<SignedEpoch["statement"]> = {},
+): Promise<CheckName[]> {
+  const forged = await forgedEpoch(DER_SPEAKER, before, readings, change);
+  return failing(derBundle(forged), witnessOf({ dispute: forged }));
 }
 
 describe("verifyBundle", function () {
-  let bundle: Bundle;
+  let epoch: MeteredEpoch;
 
   before(async function () {
-    bundle = await honestBundle();
+    epoch = await meteredEpoch();
   });
 
-  it("finds nothing wrong with an honest bundle", async function () {
-    expect(verifyBundle(bundle, EXPECTED, headerOf)).to.deep.equal([]);
-    expect(verifyBundle(await honestBundle(101), EXPECTED, headerOf)).to.deep.equal([]);
-  });
-
-  describe("finds a changed field of the bundle:", function () {
-    const cases: Record<string, [Partial<Bundle>, Check]> = {
-      chainId: [{ chainId: 1n }, "venue"],
-      aria: [{ aria: OTHER_ARIA }, "venue"],
-      meter: [{ meter: OTHER_DER }, "chain"],
-      signature: [{ signature: `0x${"01".repeat(65)}` }, "signature"],
-    };
-    for (const [field, [change, check]] of Object.entries(cases)) {
-      it(field, function () {
-        expect(checksOf({ ...bundle, ...change })).to.include(check);
-      });
+  it("makes every check on honest evidence of each role, and all hold", async function () {
+    for (const bundle of [epoch.der, epoch.aggregator, epoch.feeder]) {
+      const checks = verifyBundle(bundle, await epoch.witness(bundle));
+      expect(checks.map(({ check }) => check)).to.deep.equal(Object.keys(CHECKS));
+      expect(checks.map(({ outcome }) => outcome)).to.deep.equal(checks.map(() => "holds"));
     }
+  });
 
-    it("before, taken away", function () {
-      const rootless = { ...bundle };
-      delete rootless.before;
-      expect(checksOf(rootless)).to.include.members(["chain", "energy"]);
+  it("lists the checks that need a chain as not made where there is none", function () {
+    const names = ["chain", "contract", "blocks", "authority", "transaction", "terms"];
+    for (const bundle of [epoch.der, epoch.aggregator, epoch.feeder]) {
+      const checks = verifyBundle(bundle);
+      expect(checks.map(({ check }) => check)).to.deep.equal(Object.keys(CHECKS));
+      for (const { check, outcome } of checks) {
+        expect(outcome, check).to.equal(names.includes(check) ? "unchecked" : "holds");
+      }
+    }
+  });
+
+  it("does not say that anything holds on a chain, or with a contract, that is another", async function () {
+    const facts = await epoch.witness(epoch.der);
+    const outcomes = (changed: typeof facts): string[] => {
+      const checks = verifyBundle(epoch.der, changed);
+      return checks.slice(-6).map(({ outcome }) => outcome);
+    };
+    const rest = new Array<string>(4).fill("unchecked");
+    expect(outcomes({ ...facts, chainId: 1n })).to.deep.equal(["fails", "unchecked", ...rest]);
+    expect(outcomes({ ...facts, service: undefined })).to.deep.equal(["holds", "fails", ...rest]);
+    const longer = { ...facts, service: { epochSeconds: 3_600 } };
+    expect(outcomes(longer)).to.deep.equal(["holds", "fails", ...rest]);
+  });
+
+  it("says what it expected and what it received", async function () {
+    const statement = { ...epoch.der.statement, energyWh: 2_600n };
+    const checks = verifyBundle({ ...epoch.der, statement }, await epoch.witness(epoch.der));
+    const energy = checks.find(({ check }) => check === "energy");
+    expect(energy).to.deep.equal({
+      check: "energy",
+      outcome: "fails",
+      detail: "expected 2600 Wh, received 2500 Wh",
     });
   });
 
-  describe("finds a changed field of the statement, whether it was signed again or not:", function () {
-    const cases: Record<keyof Bundle["statement"], [Partial<Bundle["statement"]>, Check]> = {
-      der: [{ der: OTHER_DER }, "subject"],
-      epoch: [{ epoch: EPOCH + 1 }, "subject"],
-      energyWh: [{ energyWh: 2_501n }, "energy"],
-      readingsRoot: [{ readingsRoot: WORD }, "root"],
-      firstBlock: [{ firstBlock: 100 }, "blockstamp"],
-      firstBlockHash: [{ firstBlockHash: WORD }, "blockstamp"],
-      lastBlock: [{ lastBlock: 104 }, "blockstamp"],
-      lastBlockHash: [{ lastBlockHash: WORD }, "blockstamp"],
-    };
-    for (const [field, [change, check]] of Object.entries(cases)) {
-      it(field, async function () {
-        const changed = { ...bundle, statement: { ...bundle.statement, ...change } };
-        expect(checksOf(changed)).to.have.members([check, "signature"]);
-        expect(checksOf(await signed(changed))).to.deep.equal([check]);
-      });
-    }
-  });
-
-  describe("finds a changed field of a reading:", function () {
-    const cases: Record<keyof StampedReading, [Partial<StampedReading>, Check]> = {
-      meter: [{ meter: OTHER_DER }, "chain"],
-      sequence: [{ sequence: 9 }, "chain"],
-      registerWh: [{ registerWh: 99_999n }, "chain"],
-      powerW: [{ powerW: 1n }, "chain"],
-      blockNumber: [{ blockNumber: 110 }, "chain"],
-      blockHash: [{ blockHash: WORD }, "chain"],
-      previousDigest: [{ previousDigest: WORD }, "chain"],
-      digest: [{ digest: WORD }, "chain"],
-      blockTimestamp: [{ blockTimestamp: EPOCH * 900 + 1 }, "blockstamp"],
-    };
-    for (const [field, [change, check]] of Object.entries(cases)) {
-      it(field, function () {
-        const { readings } = bundle;
-        const last = readings.length - 1;
-        for (const place of [0, 1, last]) {
-          const changed = readings.with(place, { ...readings[place]!, ...change });
-          expect(checksOf({ ...bundle, readings: changed }), `reading ${place}`).to.include(check);
-        }
-        expect(checksOf({ ...bundle, before: { ...bundle.before!, ...change } }), "before").to.include(check);
-      });
-    }
-
-    it("its energy, with the digests made to fit", async function () {
-      const { readings } = bundle;
-      const honest = readings.at(-1)!;
-      const forgery = { ...honest, registerWh: honest.registerWh + 1_000n };
-      const forged = readings.with(-1, { ...forgery, digest: readingDigest(forgery) });
-      // Only the meter could say so, as only it can sign; what it then says it measured, it says for good.
-      expect(checksOf({ ...bundle, readings: forged })).to.have.members(["root", "energy"]);
-      expect(checksOf(await restated(bundle, forged, 3_500n))).to.deep.equal([]);
-    });
+  it("accepts a meter whose chain begins in the epoch", async function () {
+    const young = await signedEpoch(DER_SPEAKER, POWER_W, [101, 105]);
+    expect(await failing(derBundle(young), witnessOf({ dispute: young }))).to.deep.equal([]);
   });
 
   describe("finds readings that were", function () {
+    const all = readingsFrom(98, 105);
+    const [early, before] = [all[1]!, all[2]!];
+    const inside = all.slice(3, 6);
+
+    it("nothing wrong with, so that it is the rest that is found below", async function () {
+      expect(await failingOf(before, inside)).to.deep.equal([]);
+    });
+
     it("left out at the start", async function () {
-      const rest = bundle.readings.slice(1);
-      expect(checksOf(await restated(bundle, rest, 1_666n))).to.include("chain");
+      expect(await failingOf(before, inside.slice(1))).to.deep.equal(["readings"]);
     });
 
     it("left out in between", async function () {
-      const rest = [bundle.readings[0]!, bundle.readings[2]!];
-      expect(checksOf(await restated(bundle, rest, 2_500n))).to.include("chain");
+      expect(await failingOf(before, [inside[0]!, inside[2]!])).to.deep.equal(["readings"]);
     });
 
     it("put in another order", async function () {
-      const [first, second, third] = bundle.readings;
-      expect(checksOf(await restated(bundle, [second!, first!, third!], 2_500n))).to.include("chain");
+      const [first, second, third] = inside;
+      expect(await failingOf(before, [second!, first!, third!])).to.include("readings");
+    });
+
+    it("put in twice", async function () {
+      const [first, ...rest] = inside;
+      expect(await failingOf(before, [first!, first!, ...rest])).to.include("readings");
+    });
+
+    it("begun anew, without the one before", async function () {
+      expect(await failingOf(undefined, inside)).to.include("energy");
     });
 
     it("taken after the epoch", async function () {
-      const late = readingsFrom(99, 104).slice(2);
-      expect(checksOf(await restated(bundle, late, 3_334n))).to.deep.equal(["epoch"]);
+      expect(await failingOf(before, all.slice(3, 7))).to.deep.equal(["epoch"]);
     });
 
     it("taken before the epoch", async function () {
-      const all = readingsFrom(99, 103);
-      const early = { ...bundle, before: all[0]! };
-      expect(checksOf(await restated(early, all.slice(1), 3_333n))).to.deep.equal(["epoch"]);
+      expect(await failingOf(early, all.slice(2, 6))).to.deep.equal(["epoch"]);
     });
 
     it("counted from one in the epoch itself", async function () {
-      const all = readingsFrom(99, 103);
-      const inside = { ...bundle, before: all[2]! };
-      expect(checksOf(await restated(inside, all.slice(3), 1_666n))).to.deep.equal(["epoch"]);
+      expect(await failingOf(all[3], all.slice(4, 6))).to.deep.equal(["epoch"]);
     });
 
-    it("stamped with blocks that the chain does not have", function () {
-      expect(checksOf(bundle, EXPECTED, () => undefined)).to.deep.equal(["blockstamp"]);
+    it("counted from one before the epoch before: energy of the gap is of nobody knows when", async function () {
+      const slow = [95, 96, 101, 102, 103];
+      const meter = readingsAt(slow);
+      expect(await failingOf(meter[1], meter.slice(2))).to.deep.equal(["gap"]);
     });
 
-    it("stamped with a block of another fork", function () {
-      const forked: HeaderOf = (number) =>
-        number === 102 ? { ...headerOf(102)!, hash: WORD } : headerOf(number);
-      const faults = verifyBundle(bundle, EXPECTED, forked);
-      expect(faults).to.have.length(1);
-      expect(faults[0]?.detail).to.contain("block 102 as the chain has it");
+    it("of a register that falls", async function () {
+      const [first, second, third] = inside;
+      const low = reading(second!, { registerWh: first!.registerWh - 1n });
+      expect(
+        await failingOf(before, [first!, low, reading(third!, { previousDigest: low.digest })]),
+      ).to.include("readings");
+    });
+
+    it("of a register beyond 63 bits, where no reading can be digested", async function () {
+      const { der, witness } = epoch;
+      const readings = der.readings.with(-1, { ...der.readings.at(-1)!, registerWh: 2n ** 63n });
+      expect(await failing({ ...der, readings }, witness)).to.include.members(["readings", "energy"]);
+    });
+
+    it("stamped with a block of another fork", async function () {
+      const { timestamp } = block(102);
+      const fork = paperBlock(102, timestamp, "prague", "fork");
+      const forged = await chainedWith(102, { blockHash: fork.hash });
+      const bundle = withBlock(derBundle(forged), { hash: fork.hash, timestamp, header: fork.rlp }, 102);
+      expect(await failing(bundle)).to.deep.equal([]); // without a chain, nobody can tell forks apart
+      expect(await failing(bundle, witnessOf({ dispute: forged }))).to.deep.equal(["blocks"]);
+    });
+
+    it("stamped with a block that nobody knows", async function () {
+      const unknown = paperBlock(9_102, block(102).timestamp);
+      const stamp = { blockNumber: 9_102, blockHash: unknown.hash };
+      const forged = await chainedWith(102, stamp, 103, { blockNumber: 9_103 });
+      const { hash, timestamp, rlp: header } = unknown;
+      const bundle = withBlock(derBundle(forged), { hash, timestamp, header }, 9_102);
+      expect(await failing(bundle, witnessOf({ dispute: forged }))).to.include("blocks");
+    });
+
+    it("dated back, or ahead, of their block", async function () {
+      for (const offset of [-900, -1, 1, 900, 1e9]) {
+        const { timestamp, rlp } = block(103);
+        const moved = withBlock(
+          epoch.der,
+          { hash: block(103).hash, timestamp: timestamp + offset, header: rlp },
+          103,
+        );
+        expect(await failing(moved, epoch.witness), `${offset} s`).to.include.members(["headers", "blocks"]);
+        const headless = withBlock(
+          epoch.der,
+          { hash: block(103).hash, timestamp: timestamp + offset, header: null },
+          103,
+        );
+        expect(await failing(headless, epoch.witness), `${offset} s`).to.include("blocks");
+      }
+    });
+
+    it("given with blocks that are others, more, fewer, twice or in another order", async function () {
+      const { der, witness } = epoch;
+      const { blocks } = der;
+      const spare = { ...blocks[0]!, number: 99 };
+      const lists = [
+        blocks.slice(1),
+        blocks.slice(0, -1),
+        [...blocks, spare],
+        [...blocks, blocks[3]!],
+        [...blocks].reverse(),
+      ];
+      for (const list of lists) {
+        expect(await failing({ ...der, blocks: list }, witness), `${list.length} blocks`).to.include(
+          "headers",
+        );
+      }
+    });
+
+    /** A meter's readings of some blocks only. */
+    function readingsAt(numbers: number[]): StampedReading[] {
+      const chain: StampedReading[] = [];
+      for (const [sequence, number] of numbers.entries()) {
+        const previous = chain.at(-1);
+        const { hash: blockHash, timestamp: blockTimestamp } = block(number);
+        const from = readingsFrom(number, number)[0]!;
+        const stamped = { ...from, sequence, registerWh: BigInt(100 * sequence), blockHash, blockTimestamp };
+        const linked = previous === undefined ? stamped : { ...stamped, previousDigest: previous.digest };
+        chain.push({ ...linked, digest: readingDigest(linked) });
+      }
+      return chain;
+    }
+
+    /** The epoch with the readings of some blocks changed, and all digests made to fit. */
+    function chainedWith(...changes: (number | Partial<StampedReading>)[]): Promise<SignedEpoch> {
+      let previousDigest = before.digest;
+      const readings = inside.map((honest) => {
+        const at = changes.indexOf(honest.blockNumber);
+        const change = at < 0 ? {} : (changes[at + 1] as Partial<StampedReading>);
+        const changed = reading(honest, { ...change, previousDigest });
+        previousDigest = changed.digest;
+        return changed;
+      });
+      return forgedEpoch(DER_SPEAKER, before, readings);
+    }
+
+    function withBlock<B extends Bundle>(
+      bundle: B,
+      stamp: Pick<B["blocks"][number], "hash" | "timestamp" | "header">,
+      number: number,
+    ): B {
+      const blocks = bundle.blocks.map((known) => (known.number === number ? { number, ...stamp } : known));
+      return { ...bundle, blocks };
+    }
+  });
+
+  describe("finds energy that", function () {
+    it("is more than the DER can feed from the reading before to the last one", async function () {
+      const atMost = 2_500n + 50n + 1n; // 10 kW for 900 s, two meters' tolerance, a register's last digit
+      const powered = async (energyWh: bigint): Promise<CheckName[]> => {
+        const [first, ...rest] = readingsFrom(100, 103);
+        const registerWh = first!.registerWh + energyWh;
+        const last = reading(rest.at(-1)!, { registerWh });
+        return failingOf(first, [...rest.slice(0, -1), last]);
+      };
+      expect(await powered(atMost)).to.deep.equal([]);
+      expect(await powered(atMost + 1n)).to.deep.equal(["power"]);
+    });
+
+    it("is what a DER at full power feeds, though blocks come late: that is honest", async function () {
+      // The reading before is 540 s before the epoch, the last one 240 s before its end: 1,200 s of 10 kW.
+      const all = readingsFrom(98, 103);
+      const [before, skipped] = [all[1]!, all[2]!];
+      const inside: StampedReading[] = [];
+      for (const honest of all.slice(3)) {
+        const previous = inside.at(-1) ?? before;
+        const change = { sequence: previous.sequence + 1, previousDigest: previous.digest };
+        inside.push(reading(honest, change));
+      }
+      expect(skipped.blockNumber).to.equal(100);
+      expect(await failingOf(before, inside)).to.deep.equal([]);
+    });
+
+    it("differs from the register's", async function () {
+      const [before, ...readings] = readingsFrom(100, 103);
+      expect(await failingOf(before, readings, { energyWh: 2_501n })).to.deep.equal(["energy"]);
     });
   });
 
-  describe("finds evidence that is of", function () {
-    it("another DER, epoch, ARIA or chain than was asked for", function () {
-      expect(checksOf(bundle, { ...EXPECTED, der: OTHER_DER })).to.deep.equal(["subject"]);
-      expect(checksOf(bundle, { ...EXPECTED, epoch: EPOCH + 1 })).to.include("subject");
-      const elsewhere = { ...EXPECTED, venue: { ...VENUE, aria: OTHER_ARIA } };
-      expect(checksOf(bundle, elsewhere)).to.have.members(["venue", "signature"]);
-      const otherChain = { ...EXPECTED, venue: { ...VENUE, chainId: 1n } };
-      expect(checksOf(bundle, otherChain)).to.have.members(["venue", "signature"]);
+  describe("finds a claim that", function () {
+    it("is not what the register shows beyond the credit, within what was requested", async function () {
+      const { der } = epoch;
+      for (const [change, claimWh] of [
+        [{}, 1_400n],
+        [{ requestedWh: 9_000n }, 1_500n],
+        [{ creditedWh: 2_400n }, 0n],
+        [{ creditedWh: 9_000n }, 0n],
+      ] as const) {
+        const claim = { ...CLAIM, ...change, claimWh };
+        expect(await failing({ ...der, claim })).to.deep.equal([]);
+        expect(await failing({ ...der, claim: { ...claim, claimWh: claimWh + 1n } })).to.deep.equal([
+          "claim",
+        ]);
+      }
     });
 
-    it("a meter that was not commissioned", function () {
-      expect(checksOf(bundle, { ...EXPECTED, signer: DER })).to.deep.equal(["signature"]);
+    it("is of other terms than the chain has", async function () {
+      const { der, witness } = epoch;
+      const claim = { ...CLAIM, requestedWh: 9_000n, claimWh: 1_500n };
+      expect(await failing({ ...der, claim }, witness)).to.deep.equal(["terms"]);
+      expect(await failing({ ...der, claim: null }, witness)).to.deep.equal(["terms"]);
+    });
+
+    it("is of a dispute with another statement, or of none", async function () {
+      const { der } = epoch;
+      const other = await forgedEpoch(DER_SPEAKER, readingsFrom(99, 103)[1], readingsFrom(99, 102).slice(2));
+      expect(await failing(der, witnessOf({ dispute: other }))).to.include("transaction");
+      expect(await failing(der, witnessOf({ dispute: null }))).to.deep.equal(["transaction", "terms"]);
     });
   });
 
-  it("says what it expected and what it received", function () {
-    const changed = { ...bundle, statement: { ...bundle.statement, energyWh: 2_600n } };
-    const [, energy] = verifyBundle(changed, EXPECTED, headerOf);
-    expect(energy).to.deep.equal({ check: "energy", detail: "expected 2600 Wh, received 2500 Wh" });
+  describe("finds a sweep that", function () {
+    let leaves: FlowLeaf[];
+
+    before(function () {
+      leaves = epoch.aggregator.leaves!;
+    });
+
+    /** What fails of the Aggregator's evidence with other leaves, all swept with. */
+    async function failingWith(other: FlowLeaf[]): Promise<CheckName[]> {
+      const signed = await signedEpoch(AGGREGATOR_SPEAKER, 4_000n);
+      const bundle = aggregatorBundle(signed, other);
+      const { flowRoot } = bundle.commitment as { flowRoot: string };
+      return failing(bundle, witnessOf({ dispute: null, flowRoot }));
+    }
+
+    it("is as it should be, so that it is the rest that is found below", async function () {
+      expect(await failingWith(leaves)).to.deep.equal([]);
+    });
+
+    it("has another figure, or other readings, than the meter", async function () {
+      const own = (leaf: FlowLeaf): boolean => leaf.account === DER_ACCOUNT && leaf.epoch === EPOCH;
+      for (const change of [{ energyWh: 999n }, { readingsRoot: id("others") }]) {
+        const other = leaves.map((leaf) => (own(leaf) ? { ...leaf, ...change } : leaf));
+        expect(await failingWith(other)).to.deep.equal(["commitment"]);
+      }
+    });
+
+    it("has two leaves for one account and epoch", async function () {
+      const [first] = leaves;
+      expect(await failingWith([...leaves, { ...first!, salt: id("another") }])).to.deep.equal([
+        "commitment",
+      ]);
+      expect(await failingWith([...leaves, first!])).to.deep.equal(["commitment"]);
+    });
+
+    it("is shown with leaves left out, added or changed", async function () {
+      const { aggregator, witness } = epoch;
+      const lists = [
+        leaves.slice(1),
+        [...leaves, { ...leaves[0]!, epoch: EPOCH + 2 }],
+        leaves.with(5, { ...leaves[5]!, energyWh: 0n }),
+      ];
+      for (const list of lists) {
+        expect(await failing({ ...aggregator, leaves: list }, witness)).to.deep.equal(["commitment"]);
+      }
+    });
+
+    it("is proved with the leaf or the proof of another", async function () {
+      const { aggregator, witness } = epoch;
+      const { commitment } = aggregator;
+      if (commitment?.kind !== "sweep") throw new Error("the Aggregator committed");
+      const neighbours = leavesWith(aggregator.statement, [1_000n, 2_000n]).find(
+        ({ account }) => account === 4n,
+      )!;
+      const withLeaf = { ...aggregator, commitment: { ...commitment, leaf: neighbours } };
+      expect(await failing(withLeaf, witness)).to.include.members(["commitment", "transaction"]);
+      const proof = commitment.proof.toReversed();
+      expect(provesLeaf(commitment.flowRoot, commitment.leaf, proof)).to.be.false;
+      const withProof = { ...aggregator, commitment: { ...commitment, proof } };
+      expect(await failing(withProof, witness)).to.deep.equal(["commitment"]);
+    });
+
+    it("shows leaves without any commitment: they could be anything", async function () {
+      const bare = { ...epoch.aggregator, commitment: null };
+      expect(await failing(bare)).to.deep.equal(["commitment"]);
+      expect(await failing(bare, witnessOf({ dispute: null, flowRoot: null }))).to.deep.equal(["commitment"]);
+      const without = { ...bare, leaves: null };
+      expect(await failing(without, witnessOf({ dispute: null, flowRoot: null }))).to.deep.equal([]);
+    });
+
+    it("is not on the chain, or another is", async function () {
+      const { aggregator } = epoch;
+      for (const flowRoot of [null, id("another root")]) {
+        expect(await failing(aggregator, witnessOf({ dispute: null, flowRoot }))).to.deep.equal([
+          "transaction",
+        ]);
+      }
+    });
+  });
+
+  describe("finds neighbours", function () {
+    const [first, second] = NEIGHBOURS;
+
+    async function failingWith(neighbours: typeof epoch.feeder.neighbours): Promise<CheckName[]> {
+      return failing({ ...epoch.feeder, neighbours }, epoch.witness);
+    }
+
+    it("as they should be, whether they say anything or not", async function () {
+      const [a, b] = epoch.feeder.neighbours;
+      const silent = { ...a!, statement: null, signature: null };
+      for (const list of [[a!, b!], [silent, b!], [b!], []]) {
+        expect(await failingWith(list)).to.deep.equal([]);
+      }
+    });
+
+    it("whose statement is signed by another key, though commissioned once", async function () {
+      const [, b] = epoch.feeder.neighbours;
+      const forged = await neighbourOf({ ...first, meter: second.meter });
+      const passedOff = { ...forged, meter: first.meter.address };
+      expect(await failingWith([passedOff, b!])).to.deep.equal(["neighbours"]);
+      expect(await failingWith([forged, b!])).to.deep.equal(["terms"]);
+    });
+
+    it("whose statement is of another epoch, DER or ARIA", async function () {
+      const [a, b] = epoch.feeder.neighbours;
+      const cases: [Partial<NonNullable<typeof a>["statement"]>, typeof VENUE, CheckName][] = [
+        [{ epoch: EPOCH - 1 }, VENUE, "neighbours"],
+        [{ der: second.der }, VENUE, "terms"],
+        [{}, { ...VENUE, aria: OTHER_ARIA }, "neighbours"],
+        [{}, { ...VENUE, chainId: 1n }, "neighbours"],
+      ];
+      for (const [change, venue, check] of cases) {
+        const statement = { ...a!.statement!, ...change };
+        const signature = await signStatement(first.meter, venue, statement);
+        expect(await failingWith([{ ...a!, statement, signature }, b!])).to.deep.equal([check]);
+      }
+    });
+
+    it("with a statement and no signature, or the other way about", async function () {
+      const [a, b] = epoch.feeder.neighbours;
+      expect(await failingWith([{ ...a!, statement: null }, b!])).to.deep.equal(["neighbours"]);
+      expect(await failingWith([{ ...a!, signature: null }, b!])).to.deep.equal(["neighbours"]);
+    });
+
+    it("unsorted, doubled, or that the chain does not know", async function () {
+      const [a, b] = epoch.feeder.neighbours;
+      expect(await failingWith([b!, a!])).to.deep.equal(["neighbours"]);
+      expect(await failingWith([a!, a!])).to.deep.equal(["neighbours"]);
+      expect(await failingWith([a!, b!, { ...b!, account: 9n }])).to.deep.equal(["terms"]);
+    });
+  });
+
+  describe("finds a signature", function () {
+    it("of a key that was the right one for other epochs", async function () {
+      const readings = readingsFrom(99, 103, POWER_W, OLD_METER.address);
+      const speaker = { ...DER_SPEAKER, meter: OLD_METER.address, signer: OLD_METER };
+      const forged = await forgedEpoch(speaker, readings[1], readings.slice(2));
+      const address = OLD_METER.address;
+      const bundle = { ...derBundle(forged), meter: address, signer: address };
+      expect(await failing(bundle)).to.deep.equal([]);
+      expect(await failing(bundle, witnessOf({ dispute: forged }))).to.deep.equal(["authority"]);
+    });
+
+    it("of another party, over its own readings at the same connection", async function () {
+      const { aggregator, der } = epoch;
+      const { commitment, claim } = der;
+      const rest: Partial<typeof aggregator> = { ...aggregator };
+      delete rest.leaves;
+      const passedOff = { ...rest, role: "der", commitment, claim: { ...claim!, claimWh: 0n } } as typeof der;
+      expect(await failing(passedOff, epoch.witness)).to.include.members([
+        "meter",
+        "authority",
+        "transaction",
+      ]);
+    });
+
+    it("made for another epoch, DER, ARIA or chain, and used again", async function () {
+      const { der, witness } = epoch;
+      const replayed: [Partial<typeof der>, CheckName[]][] = [
+        [{ statement: { ...der.statement, epoch: EPOCH + 1 } }, ["signature", "epoch"]],
+        [{ statement: { ...der.statement, der: OTHER_DER } }, ["signature", "authority"]],
+        [{ aria: OTHER_ARIA }, ["signature", "contract"]],
+        [{ chainId: 1n }, ["signature", "chain"]],
+      ];
+      for (const [change, checks] of replayed) {
+        expect(await failing({ ...der, ...change }, witness)).to.include.members(checks);
+      }
+    });
+
+    it("in any other form than the one that ARIA takes", async function () {
+      const { der, witness } = epoch;
+      const bytes = getBytes(der.signature);
+      const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
+      const s = order - BigInt(hexlify(bytes.slice(32, 64)));
+      const v = bytes[64]!;
+      const mirrored = hexlify(bytes.slice(0, 32)) + s.toString(16).padStart(64, "0") + (55 - v).toString(16);
+      const others = [v - 27, v + 8, v + 10, 255, 0].map((other) => hexlify(bytes.with(64, other)));
+      const nothing = `0x${"00".repeat(65)}`;
+      for (const signature of [mirrored, ...others, nothing, `0x${"ff".repeat(65)}`]) {
+        expect(await failing({ ...der, signature }, witness), signature).to.deep.equal(["signature"]);
+      }
+    });
+  });
+
+  describe("does not stumble over", function () {
+    const most = 2n ** 64n - 1n;
+
+    it("the greatest that the form allows, anywhere", async function () {
+      const { der, witness } = epoch;
+      const statement = { ...der.statement, epoch: 2 ** 32 - 1, energyWh: most, lastBlock: 2 ** 53 - 1 };
+      const claim = {
+        requestedWh: most,
+        creditedWh: 0n,
+        claimWh: most,
+        powerW: most,
+        meterToleranceBps: most,
+        toleranceFloorWh: most,
+      };
+      const readings = der.readings.map((one) => ({
+        ...one,
+        registerWh: most,
+        powerW: most,
+        block: 2 ** 53 - 1,
+      }));
+      const hostile = { ...der, statement, claim, readings, epochSeconds: 2 ** 53 - 1, chainId: most };
+      expect(await failing(hostile, witness)).to.include.members(["readings", "signature", "chain"]);
+      expect(await failing({ ...hostile, chainId: VENUE.chainId }, witness)).to.include("contract");
+      const sameLength = { ...hostile, chainId: VENUE.chainId, epochSeconds: EPOCH_SECONDS };
+      expect(await failing(sameLength, witness)).to.include.members(["transaction", "terms"]);
+    });
+
+    it("a header that is no header", async function () {
+      const { der, witness } = epoch;
+      const nested = `0x${"c1".repeat(20_000)}c0`;
+      for (const header of ["0x00", "0xc0", "0x80", "0xf8", "0xbfffffffffffffffff", nested]) {
+        const blocks = der.blocks.with(1, { ...der.blocks[1]!, header });
+        expect(await failing({ ...der, blocks }, witness), header.slice(0, 20)).to.deep.equal(["headers"]);
+      }
+    });
+
+    it("ten thousand readings, blocks, leaves and neighbours that are none", async function () {
+      const { der, aggregator, feeder } = epoch;
+      const many = <T>(one: T): T[] => new Array<T>(10_000).fill(one);
+      const filled: Bundle[] = [
+        { ...der, readings: many(der.readings[0]!) },
+        { ...der, blocks: many(der.blocks[0]!) },
+        { ...der, proofs: { first: many(id("node")), last: [] } },
+        { ...aggregator, leaves: many(aggregator.leaves![0]!) },
+        { ...feeder, neighbours: many({ ...feeder.neighbours[0]!, statement: null, signature: null }) },
+      ];
+      const started = performance.now();
+      for (const bundle of filled) expect(await failing(bundle)).to.not.be.empty;
+      expect(performance.now() - started).to.be.below(30_000);
+    });
+  });
+
+  it("finds evidence of a feeder that is signed by someone else, or of another feeder", async function () {
+    const { feeder, witness } = epoch;
+    expect(await failing({ ...feeder, feeder: 3 }, witness)).to.deep.equal(["meter"]);
+    const speaker = { meter: feeder.meter, der: AGGREGATOR.address, signer: AGGREGATOR };
+    const forged = await signedEpoch(speaker, 23_000n);
+    const bundle = { ...feederBundle(forged, []), signer: AGGREGATOR.address };
+    expect(await failing(bundle, witness)).to.deep.equal(["meter", "authority"]);
   });
 });
+
+/** A reading changed, with the digest made to fit. */
+function reading(honest: StampedReading, change: Partial<StampedReading>): StampedReading {
+  const changed = { ...honest, ...change };
+  return { ...changed, digest: readingDigest(changed) };
+}
