@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.34;
 
+import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
+
 import {Agreements} from "./aria/Agreements.sol";
 import {Disputes} from "./aria/Disputes.sol";
 import {Terms} from "./aria/Terms.sol";
@@ -10,6 +12,7 @@ import {IVault} from "./interfaces/IVault.sol";
 import {FlowRows} from "./libraries/FlowRows.sol";
 import {FlowTree} from "./libraries/FlowTree.sol";
 import {Settlement} from "./libraries/Settlement.sol";
+import {Statements} from "./libraries/Statements.sol";
 import {Agreement} from "./types/Agreement.sol";
 import {ENERGY_BYTES, EnergyLanes, EnergyLanesLibrary, LANES_PER_WORD} from "./types/EnergyLanes.sol";
 import {PostingsLibrary} from "./types/Postings.sol";
@@ -227,6 +230,17 @@ contract ARIA is Agreements, IARIA {
         _runDisputes();
     }
 
+    /// @inheritdoc IDisputes
+    function proveEquivocation(
+        uint32,
+        FlowStatement calldata,
+        bytes calldata,
+        FlowStatement calldata,
+        bytes calldata
+    ) external {
+        _runDisputes();
+    }
+
     /// @dev Runs this very call in the code of Disputes, on the storage of ARIA, and ends with its outcome.
     function _runDisputes() private {
         address half = disputes;
@@ -284,6 +298,25 @@ contract ARIA is Agreements, IARIA {
             );
     }
 
+    /// @inheritdoc IERC5267
+    /// @dev What Disputes hashes with when ARIA runs it: OpenZeppelin's EIP712 there takes the address it runs at.
+    function eip712Domain()
+        external
+        view
+        returns (
+            bytes1 fields,
+            string memory name,
+            string memory version,
+            uint256 chainId,
+            address verifyingContract,
+            bytes32 salt,
+            uint256[] memory extensions
+        )
+    {
+        (name, version) = (Statements.DOMAIN_NAME, Statements.DOMAIN_VERSION);
+        return (hex"0f", name, version, block.chainid, address(this), salt, extensions); // all fields but the salt
+    }
+
     /// @inheritdoc IARIA
     function operatorAccount() external view returns (uint32) {
         return OPERATOR_ACCOUNT;
@@ -315,25 +348,26 @@ contract ARIA is Agreements, IARIA {
     }
 
     function _requireSensible(Criteria memory criteria_, Rules memory rules_) private pure {
-        if (criteria_.minPowerW > criteria_.maxPowerW)
-            revert ParameterOutOfRange("minPowerW", criteria_.minPowerW);
-        if (criteria_.depositFloorBps > Settlement.BPS) {
-            revert ParameterOutOfRange("depositFloorBps", criteria_.depositFloorBps);
+        uint256 money = uint64(type(int64).max); // what one posting can move
+        _requireWithin("minPowerW", criteria_.minPowerW, 0, criteria_.maxPowerW);
+        _requireWithin("depositFloorBps", criteria_.depositFloorBps, 0, Settlement.BPS);
+        if (_depositFor(criteria_.maxPowerW, criteria_.depositPerKw) > money) {
+            revert ParameterOutOfRange("depositPerKw", criteria_.depositPerKw);
         }
-        // The largest deposit must fit its 64 bits.
-        uint256 largest = _depositFor(criteria_.maxPowerW, criteria_.depositPerKw);
-        if (largest > type(uint64).max) revert ParameterOutOfRange("depositPerKw", criteria_.depositPerKw);
-        if (rules_.epochSeconds == 0) revert ParameterOutOfRange("epochSeconds", 0);
-        if (rules_.deliveryToleranceBps > Settlement.BPS) {
-            revert ParameterOutOfRange("deliveryToleranceBps", rules_.deliveryToleranceBps);
-        }
-        if (rules_.meterToleranceBps > Settlement.BPS) {
-            revert ParameterOutOfRange("meterToleranceBps", rules_.meterToleranceBps);
-        }
-        if (rules_.feeBps > Settlement.BPS) revert ParameterOutOfRange("feeBps", rules_.feeBps);
-        if (rules_.misreportFine > rules_.aggregatorBond) {
-            revert ParameterOutOfRange("misreportFine", rules_.misreportFine);
-        }
+        _requireWithin("epochSeconds", rules_.epochSeconds, 1, type(uint32).max);
+        _requireWithin("sweepWindowSeconds", rules_.sweepWindowSeconds, 1, type(uint32).max);
+        _requireWithin("disputeWindowSeconds", rules_.disputeWindowSeconds, 1, type(uint32).max);
+        _requireWithin("rulingWindowSeconds", rules_.rulingWindowSeconds, 1, type(uint32).max);
+        _requireWithin("deliveryToleranceBps", rules_.deliveryToleranceBps, 0, Settlement.BPS);
+        _requireWithin("meterToleranceBps", rules_.meterToleranceBps, 0, Settlement.BPS);
+        _requireWithin("feeBps", rules_.feeBps, 0, Settlement.BPS);
+        _requireWithin("aggregatorBond", rules_.aggregatorBond, 0, money);
+        _requireWithin("disputeBond", rules_.disputeBond, 0, money);
+        _requireWithin("misreportFine", rules_.misreportFine, 0, rules_.aggregatorBond);
+    }
+
+    function _requireWithin(string memory name, uint256 received, uint256 least, uint256 most) private pure {
+        if (received < least || received > most) revert ParameterOutOfRange(name, received);
     }
 
     // ------------------------------------------------------------------------------------------ Private: order, request

@@ -6,15 +6,18 @@ import { headersAt } from "../chain/blocks.ts";
 import { type Connection, RefusedError } from "../chain/connection.ts";
 import { ChainFollower, type Service } from "../chain/follower.ts";
 import type { FlowRequest } from "../chain/service-view.ts";
+import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
 import { blocksOf, makeBundle, readingsOf, signEpoch } from "../evidence/bundle.ts";
 import { Commitment, type FlowLeaf } from "../evidence/commitment.ts";
 import { type Bundle, bundleJson } from "../evidence/format.ts";
+import { toJson } from "../evidence/json.ts";
 import { keptMeterId } from "../evidence/kept-meter.ts";
-import type { EvidenceQuery } from "../evidence/query.ts";
 import { readingsRoot } from "../evidence/readings-tree.ts";
+import type { EvidenceQuery } from "../evidence/request.ts";
 import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
 import { Recorder } from "../metering/recorder.ts";
 import { energyWs, type MeterSource } from "../metering/source.ts";
+import type { Listen } from "../runtime/config.ts";
 import { type Log, silent } from "../runtime/log.ts";
 import type { Agent } from "../runtime/run.ts";
 import { packEnergy, packRows, packShortfalls } from "../settlement/rows.ts";
@@ -38,7 +41,7 @@ export interface AggregatorOptions {
   readonly policy: Policy;
   /** Undefined for a DER at whose connection it has no meter: such a one is asked for nothing. */
   readonly connected: (der: string) => Connected | undefined;
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: Listen;
   readonly log?: Log;
 }
 
@@ -69,6 +72,7 @@ export class AggregatorAgent implements Agent {
       holder: this.address,
       chainId: this.#options.connection.chainId,
       now: () => this.#follower.head.timestamp,
+      access: (query, requester) => this.#access(query, requester),
       answer: (query, requester) => this.#answer(query, requester),
     });
     return this.#server.url;
@@ -213,31 +217,32 @@ export class AggregatorAgent implements Agent {
 
   // ------------------------------------------------------------------------------------------------------- Evidence
 
-  /** The Operator may see what a ruling needs; a DER only what concerns itself. */
-  async #answer(query: EvidenceQuery, requester: string): Promise<string | undefined> {
-    const { ledger, services } = this.#follower;
-    const service = services.find((candidate) => candidate.address === query.aria);
+  #access(query: EvidenceQuery, requester: string): Access {
+    const { ledger } = this.#follower;
+    const service = this.#serviceAt(query.aria);
     const der = ledger.owners.get(query.account);
-    if (service === undefined || der === undefined || !service.view.agreements.has(query.account))
-      return undefined;
-    const isOperator = requester === ledger.ownerOf(service.terms.operatorAccount);
-    if (!isOperator && requester !== der) return undefined;
-    return this.#evidence(service, der, query, isOperator);
+    if (der === undefined || service?.view.agreements.has(query.account) !== true) return NO_ACCESS;
+    const operator = ledger.ownerOf(service.terms.operatorAccount);
+    return accessOf(
+      "aggregator",
+      requesterAs(requester, { operator, der }),
+      disputedIn(service.view.disputes.values(), query),
+    );
   }
 
-  async #evidence(
-    service: Service,
-    der: string,
-    query: EvidenceQuery,
-    isOperator: boolean,
-  ): Promise<string | undefined> {
+  async #answer(query: EvidenceQuery, { requester }: Access): Promise<string | undefined> {
     const { wallet, provider, chainId, registryAddress } = this.#options.connection;
+    const service = this.#serviceAt(query.aria);
+    if (service === undefined) return undefined;
+    const der = this.#follower.ledger.ownerOf(query.account);
     const venue = { chainId, aria: service.address };
     const { epochSeconds } = service.terms.rules;
     const meter = keptMeterId(this.address, der);
     const epoch = { meter, epoch: query.epoch, epochSeconds };
     const signed = await signEpoch(this.#options.store, { ...epoch, venue, der, signer: wallet });
     if (signed === undefined) return undefined;
+    const { statement, signature } = signed;
+    if (query.what === "statement") return toJson({ statement, signature });
     const commitment = await this.#committed(service, query);
     const setting = {
       venue,
@@ -248,9 +253,13 @@ export class AggregatorAgent implements Agent {
       headers: await headersAt(provider, blocksOf(signed)),
       commitment: commitment === undefined ? null : sweepOf(service, query, commitment),
     };
-    // A DER sees its own leaf alone: the others' are none of its business.
-    const leaves = isOperator && commitment !== undefined ? [...commitment.leaves] : null;
+    // The whole commitment tells of all DERs: it is for the Operator, and a DER sees only what concerns itself.
+    const leaves = requester === "operator" && commitment !== undefined ? [...commitment.leaves] : null;
     return bundleJson(makeBundle(signed, setting, { role: "aggregator", leaves }));
+  }
+
+  #serviceAt(aria: string): Service | undefined {
+    return this.#follower.services.find(({ address }) => address === aria);
   }
 
   async #committed(service: Service, { account, epoch }: EvidenceQuery): Promise<Commitment | undefined> {

@@ -33,6 +33,8 @@ export interface Connection {
   readonly nativeCoin: boolean;
   readonly vaultAddress: string;
   readonly registryAddress: string;
+  /** What the own wallet holds of the Vault's asset, in whole units; of coins, gas is paid from the same. */
+  purse(): Promise<bigint>;
   /** Puts units into the own account of the Vault; nothing for 0. */
   deposit(amount: bigint): Promise<void>;
   /** ARIA at an address that the Registry named. */
@@ -131,11 +133,20 @@ async function connected(provider: JsonRpcProvider, options: ConnectionOptions):
       provider.destroy();
     },
   };
-  return { ...link, deposit: (amount) => deposit(link, asset, amount) };
+  return { ...link, purse: () => purse(link, asset), deposit: (amount) => deposit(link, asset, amount) };
+}
+
+type Link = Omit<Connection, "purse" | "deposit">;
+
+async function purse({ provider, wallet, unit, nativeCoin }: Link, asset: string): Promise<bigint> {
+  if (nativeCoin) return (await provider.getBalance(wallet.address)) / unit;
+  const token = new Contract(asset, ["function balanceOf(address) view returns (uint256)"], wallet);
+  const held = (await token.getFunction("balanceOf").staticCall(wallet.address)) as bigint;
+  return held / unit;
 }
 
 async function deposit(
-  { wallet, vault, vaultAddress, unit, nativeCoin, send: sendKind }: Omit<Connection, "deposit">,
+  { wallet, vault, vaultAddress, unit, nativeCoin, send: sendKind }: Link,
   asset: string,
   amount: bigint,
 ): Promise<void> {

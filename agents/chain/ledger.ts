@@ -47,12 +47,6 @@ export class Ledger {
     return this.#locks.get(account) ?? 0n;
   }
 
-  /** What the owner of an account may withdraw. */
-  freeOf(account: bigint): bigint {
-    const free = this.balanceOf(account) - this.lockOf(account);
-    return free > 0n ? free : 0n;
-  }
-
   /** The sum of all accounts. */
   total(): bigint {
     return [...this.#balances.values()].reduce((sum, balance) => sum + balance, 0n);

@@ -5,12 +5,16 @@ import { headersAt } from "../chain/blocks.ts";
 import { ChainFollower, type Service } from "../chain/follower.ts";
 import type { Dispute, Entry, FlowRequest } from "../chain/service-view.ts";
 import { claimOf } from "../chain/witness.ts";
+import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
 import { blocksOf, makeBundle, readingsOf, type SignedEpoch, signEpoch } from "../evidence/bundle.ts";
 import { bundleJson } from "../evidence/format.ts";
-import type { EvidenceQuery } from "../evidence/query.ts";
+import { toJson } from "../evidence/json.ts";
+import type { EvidenceQuery } from "../evidence/request.ts";
 import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
+import { spansGap } from "../metering/epoch-energy.ts";
 import { Recorder } from "../metering/recorder.ts";
 import type { MeterSource } from "../metering/source.ts";
+import type { Listen } from "../runtime/config.ts";
 import { type Log, silent } from "../runtime/log.ts";
 import type { Agent } from "../runtime/run.ts";
 import { proofOf } from "../settlement/tree.ts";
@@ -27,7 +31,7 @@ export interface DerOptions {
   readonly source: MeterSource;
   readonly gainPpm?: bigint;
   readonly wishes: Wishes;
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: Listen;
   readonly log?: Log;
 }
 
@@ -78,7 +82,8 @@ export class DerAgent implements Agent {
       holder: this.address,
       chainId: this.#options.connection.chainId,
       now: () => this.#follower.head.timestamp,
-      answer: (query, requester) => this.#answer(query, requester),
+      access: (query, requester) => this.#access(query, requester),
+      answer: (query) => this.#answer(query),
     });
     return this.#server.url;
   }
@@ -114,7 +119,8 @@ export class DerAgent implements Agent {
       terms: service.terms,
       agreement: account === undefined ? undefined : service.view.agreements.get(account),
       balance: account === undefined ? 0n : ledger.balanceOf(account),
-      free: account === undefined ? 0n : ledger.freeOf(account),
+      locked: account === undefined ? 0n : ledger.lockOf(account),
+      purse: settled.length === 0 ? 0n : await this.#options.connection.purse(), // only a dispute asks for it
       retiring: service.view.lastEpoch !== undefined,
       refused: this.#refusedBy.has(service.address),
       settled,
@@ -158,7 +164,9 @@ export class DerAgent implements Agent {
       const entry = view.entryOf(account, epoch);
       if (entry?.request !== request || view.disputes.has((account << 32n) | BigInt(epoch))) continue;
       if (this.#refusedDisputes.has(`${this.#follower.service.address} ${epoch}`)) continue;
-      const { energyWh: measuredWh } = await readingsOf(this.#options.store, this.#epochOfMeter(epoch));
+      const metered = this.#epochOfMeter(epoch);
+      const { before, energyWh: measuredWh } = await readingsOf(this.#options.store, metered);
+      if (spansGap(before, epoch, metered.epochSeconds)) continue; // what it fed in this epoch alone, nobody can tell
       if (shortChangedWh(entry, measuredWh, terms) > 0n) wanting.push({ epoch, entry, measuredWh });
     }
     return wanting;
@@ -214,12 +222,12 @@ export class DerAgent implements Agent {
         await connection.send("settleByDefault", () => aria.settleByDefault(intent.disputeId));
         break;
       case "dispute":
-        await this.#dispute(intent.epoch, intent.entry);
+        await this.#dispute(intent.epoch, intent.entry, intent.bondShort);
         break;
     }
   }
 
-  async #dispute(epoch: number, { request }: Entry): Promise<void> {
+  async #dispute(epoch: number, { request }: Entry, bondShort: bigint): Promise<void> {
     const { connection } = this.#options;
     const { address, view } = this.#follower.service;
     const account = this.#follower.ledger.accountOf(this.address) ?? 0n;
@@ -227,6 +235,7 @@ export class DerAgent implements Agent {
     const signed = await this.#signed(this.#follower.service, epoch);
     if (row === undefined || signed === undefined) return;
     const { statement, signature } = signed;
+    await connection.deposit(bondShort);
     await connection.send("raiseDisputeEvent", () =>
       connection.ariaAt(address).raiseDisputeEvent(statement, signature, row),
     );
@@ -252,12 +261,32 @@ export class DerAgent implements Agent {
     });
   }
 
-  /** The evidence of a dispute, as it goes to the Operator. */
-  async #evidence(service: Service, dispute: Dispute): Promise<string | undefined> {
+  #access(query: EvidenceQuery, requester: string): Access {
+    const { ledger } = this.#follower;
+    const service = this.#serviceAt(query.aria);
+    if (service === undefined || query.account !== ledger.accountOf(this.address)) return NO_ACCESS;
+    const operator = ledger.ownerOf(service.terms.operatorAccount);
+    return accessOf(
+      "der",
+      requesterAs(requester, { operator, der: this.address }),
+      disputedIn(service.view.disputes.values(), query),
+    );
+  }
+
+  async #answer({ aria, account, epoch, what }: EvidenceQuery): Promise<string | undefined> {
+    const service = this.#serviceAt(aria);
+    if (service === undefined) return undefined;
+    const signed = await this.#signed(service, epoch);
+    if (signed === undefined) return undefined;
+    const { statement, signature } = signed;
+    if (what === "statement") return toJson({ statement, signature });
+    return this.#evidence(service, signed, service.view.disputes.get((account << 32n) | BigInt(epoch)));
+  }
+
+  /** All that the DER has of an epoch, and of its dispute if there is one. */
+  async #evidence(service: Service, signed: SignedEpoch, dispute: Dispute | undefined): Promise<string> {
     const { provider, chainId, registryAddress } = this.#options.connection;
-    const entry = service.view.entryOf(dispute.account, dispute.epoch);
-    const signed = await this.#signed(service, dispute.epoch);
-    if (entry === undefined || signed === undefined) return undefined;
+    const entry = dispute && service.view.entryOf(dispute.account, dispute.epoch);
     const setting = {
       venue: { chainId, aria: service.address },
       registry: registryAddress,
@@ -265,18 +294,15 @@ export class DerAgent implements Agent {
       meter: this.#meterWallet.address,
       signer: this.#meterWallet.address,
       headers: await headersAt(provider, blocksOf(signed)),
-      commitment: { kind: "dispute" as const, transaction: dispute.transaction, disputeId: dispute.id },
+      commitment: dispute
+        ? { kind: "dispute" as const, transaction: dispute.transaction, disputeId: dispute.id }
+        : null,
     };
-    return bundleJson(makeBundle(signed, setting, { role: "der", claim: claimOf(dispute, entry, service) }));
+    const claim = dispute && entry ? claimOf(dispute, entry, service) : null;
+    return bundleJson(makeBundle(signed, setting, { role: "der", claim }));
   }
 
-  /** Evidence of a dispute is for the Operator alone, and only for epochs that are disputed. */
-  async #answer({ aria, account, epoch }: EvidenceQuery, requester: string): Promise<string | undefined> {
-    const { ledger } = this.#follower;
-    const service = this.#follower.services.find((candidate) => candidate.address === aria);
-    if (service === undefined || account !== ledger.accountOf(this.address)) return undefined;
-    if (requester !== ledger.ownerOf(service.terms.operatorAccount)) return undefined;
-    const dispute = service.view.disputes.get((account << 32n) | BigInt(epoch));
-    return dispute && this.#evidence(service, dispute);
+  #serviceAt(aria: string): Service | undefined {
+    return this.#follower.services.find(({ address }) => address === aria);
   }
 }

@@ -20,7 +20,10 @@ export interface DerSituation {
   readonly agreement: Agreement | undefined;
   /** units */
   readonly balance: bigint;
-  readonly free: bigint;
+  /** What of the balance is locked, in units; after a penalty more than there is. */
+  readonly locked: bigint;
+  /** What could be deposited, in units. */
+  readonly purse: bigint;
   readonly retiring: boolean;
   /** Whether this ARIA refused us before: it will not have changed its mind. */
   readonly refused: boolean;
@@ -34,7 +37,7 @@ export type DerIntent =
   | { kind: "leave" }
   | { kind: "close" }
   | { kind: "withdraw"; amount: bigint }
-  | { kind: "dispute"; epoch: number; entry: Entry }
+  | { kind: "dispute"; epoch: number; entry: Entry; bondShort: bigint }
   | { kind: "settleByDefault"; disputeId: bigint };
 
 /** What a DER does now: pure, from what it knows to what it wants done, most urgent first. */
@@ -54,13 +57,21 @@ export function shortChangedWh(entry: Entry, measuredWh: bigint, { rules }: Serv
   return claimWh > tolerance(entitledWh, rules.meterToleranceBps, rules.toleranceFloorWh) ? claimWh : 0n;
 }
 
-function disputes({ settled, terms, balance }: DerSituation): DerIntent[] {
-  const affordable =
-    terms.rules.disputeBond === 0n ? settled.length : Number(balance / terms.rules.disputeBond);
-  return settled
-    .filter(({ entry, measuredWh }) => shortChangedWh(entry, measuredWh, terms) > 0n)
-    .slice(0, affordable)
-    .map(({ epoch, entry }) => ({ kind: "dispute", epoch, entry }));
+/** A bond each, out of what lies above the lock; what is missing there is deposited first, as far as the purse goes. */
+function disputes({ settled, terms, balance, locked, purse }: DerSituation): DerIntent[] {
+  const bond = terms.rules.disputeBond;
+  const intents: DerIntent[] = [];
+  let free = balance - locked;
+  let left = purse;
+  for (const { epoch, entry, measuredWh } of settled) {
+    if (shortChangedWh(entry, measuredWh, terms) === 0n) continue;
+    const bondShort = bond === 0n || free >= bond ? 0n : bond - free;
+    if (bondShort > left) break;
+    left -= bondShort;
+    free += bondShort - bond;
+    intents.push({ kind: "dispute", epoch, entry, bondShort });
+  }
+  return intents;
 }
 
 function overdueRulings({ openDisputes, terms, now }: DerSituation): DerIntent[] {
@@ -83,7 +94,7 @@ function join(
 
 function departure(
   { leaveAtEpoch }: Wishes,
-  { agreement, epoch, now, terms, free }: DerSituation,
+  { agreement, epoch, now, terms, balance, locked }: DerSituation,
 ): DerIntent[] {
   if (leaveAtEpoch === undefined || epoch < leaveAtEpoch) return [];
   switch (agreement?.status) {
@@ -95,6 +106,6 @@ function departure(
       return now > (agreement.until ?? 0) * epochSeconds + sweepWindowSeconds ? [{ kind: "close" }] : [];
     }
     default:
-      return free > 0n ? [{ kind: "withdraw", amount: free }] : [];
+      return balance > locked ? [{ kind: "withdraw", amount: balance - locked }] : [];
   }
 }

@@ -2,7 +2,7 @@ import { keccak256, type Signer, toUtf8Bytes } from "ethers";
 
 import { epochEnergyWh } from "../metering/epoch-energy.ts";
 import type { StampedReading } from "../metering/reading.ts";
-import type { ReadingStore } from "../store/store.ts";
+import type { ReadingStore, StoreReader } from "../store/store.ts";
 import { type Bundle, BUNDLE_FORMAT, BUNDLE_VERSION, wireReadings } from "./format.ts";
 import { toJson } from "./json.ts";
 import { readingsProofs, readingsRoot } from "./readings-tree.ts";
@@ -28,7 +28,7 @@ export interface EpochReadings {
 
 /** Reads an epoch from the store. */
 export async function readingsOf(
-  store: Pick<ReadingStore, "lastReadingBefore" | "readingsBetween">,
+  store: StoreReader,
   { meter, epoch, epochSeconds }: EpochOfMeter,
 ): Promise<EpochReadings> {
   const [from, to] = [epoch * epochSeconds, (epoch + 1) * epochSeconds];

@@ -1,7 +1,7 @@
-import { SimpleMerkleTree } from "@openzeppelin/merkle-tree";
-import { keccak256 } from "ethers";
 import { z } from "zod/v4";
 
+import { keccak, keccakHex } from "../hashing/keccak.ts";
+import { MerkleTree, provesMember } from "../hashing/merkle.ts";
 import { toJson } from "./json.ts";
 
 /**
@@ -47,13 +47,16 @@ const leavesSchema = z
 
 export class Commitment {
   readonly leaves: readonly FlowLeaf[];
-  readonly #tree: SimpleMerkleTree;
+  /** In ascending order, as OpenZeppelin's library puts the leaves of a tree. */
+  readonly #hashes: readonly string[];
+  readonly #tree: MerkleTree;
   readonly #places: ReadonlyMap<string, number>;
 
   /** @param leaves at least one */
   constructor(leaves: readonly FlowLeaf[]) {
     this.leaves = leaves;
-    this.#tree = SimpleMerkleTree.of(leaves.map(leafHash));
+    this.#hashes = leaves.map(leafHash).sort();
+    this.#tree = new MerkleTree(this.#hashes);
     this.#places = new Map(leaves.map((leaf, place) => [placeOf(leaf), place]));
   }
 
@@ -71,7 +74,7 @@ export class Commitment {
   }
 
   proofOf(leaf: FlowLeaf): string[] {
-    return this.#tree.getProof(this.leaves.indexOf(leaf));
+    return this.#tree.proofOf(this.#hashes.indexOf(leafHash(leaf)));
   }
 
   json(): string {
@@ -90,12 +93,12 @@ export function leafHash({ account, epoch, energyWh, readingsRoot, salt }: FlowL
   encoded.writeBigUInt64BE(energyWh, 88);
   encoded.write(readingsRoot.slice(2), 96, "hex");
   encoded.write(salt.slice(2), 128, "hex");
-  return keccak256(keccak256(encoded));
+  return keccakHex(keccak(encoded));
 }
 
 /** Whether a leaf is of the tree with this root. */
 export function provesLeaf(root: string, leaf: FlowLeaf, proof: readonly string[]): boolean {
-  return SimpleMerkleTree.verify(root, leafHash(leaf), [...proof]);
+  return provesMember(root, leafHash(leaf), proof);
 }
 
 function placeOf({ account, epoch }: Pick<FlowLeaf, "account" | "epoch">): string {

@@ -134,6 +134,20 @@ export type Neighbour = z.output<typeof neighbour>;
 type WireReading = z.output<typeof reading>;
 export type WireBlock = z.output<typeof block>;
 
+/** What a meter signed, without its readings. */
+const signedStatement = z.strictObject({ statement, signature: hex(65) });
+export type SignedStatement = z.output<typeof signedStatement>;
+
+/** Reads a signed statement from JSON text; undefined for anything else. */
+export function parseStatement(text: string): SignedStatement | undefined {
+  try {
+    return signedStatement.safeParse(JSON.parse(text)).data;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
 /** Text is no bundle. */
 export class BundleFormatError extends Error {
   override readonly name = "BundleFormatError";

@@ -1,4 +1,7 @@
-import { decodeRlp, encodeRlp, keccak256, toBeArray } from "ethers";
+import { encodeRlp, toBeArray } from "ethers";
+
+import { keccakHex } from "../hashing/keccak.ts";
+import { rlpStrings } from "./rlp.ts";
 
 /**
  * Block headers, as bytes anyone can hash: the hash of a block is the Keccak-256 of its header's RLP (Ethereum Yellow
@@ -50,16 +53,20 @@ export function headerRlp(block: Readonly<Record<string, unknown>>): string | un
   const present = (count < 0 ? values : values.slice(0, count)) as string[];
   if (present.length < REQUIRED_FIELDS) return undefined;
   const rlp = encoded(present);
-  return rlp !== undefined && keccak256(rlp) === block["hash"] ? rlp : undefined;
+  return rlp !== undefined && keccakHex(bytesOf(rlp)) === block["hash"] ? rlp : undefined;
 }
 
 /** What a header says; undefined for bytes that are no header. The hash is that of the bytes, whatever they are. */
 export function readHeader(rlp: string): BlockHeader | undefined {
-  const fields = decoded(rlp);
-  if (!Array.isArray(fields)) return undefined;
-  const [number, timestamp] = [NUMBER_AT, TIMESTAMP_AT].map((at): unknown => fields[at]);
-  if (typeof number !== "string" || typeof timestamp !== "string") return undefined;
-  return { number: quantity(number), hash: keccak256(rlp), timestamp: quantity(timestamp) };
+  const bytes = bytesOf(rlp);
+  const fields = rlpStrings(bytes);
+  const [number, timestamp] = [quantity(fields?.[NUMBER_AT]), quantity(fields?.[TIMESTAMP_AT])];
+  if (number === undefined || timestamp === undefined) return undefined;
+  return { number, hash: keccakHex(bytes), timestamp };
+}
+
+function bytesOf(rlp: string): Buffer {
+  return Buffer.from(rlp.slice(2), "hex");
 }
 
 function encoded(values: readonly string[]): string | undefined {
@@ -70,14 +77,8 @@ function encoded(values: readonly string[]): string | undefined {
   }
 }
 
-function decoded(rlp: string): unknown {
-  try {
-    return decodeRlp(rlp);
-  } catch {
-    return undefined; // the library has errors of several kinds for bytes that are no RLP
-  }
-}
-
-function quantity(bytes: string): number {
-  return bytes === "0x" ? 0 : Number(bytes);
+/** Undefined for more than a number holds. */
+function quantity(bytes: Buffer | undefined): number | undefined {
+  if (bytes === undefined || bytes.length > 6) return undefined;
+  return bytes.length === 0 ? 0 : bytes.readUIntBE(0, bytes.length);
 }

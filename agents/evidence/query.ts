@@ -1,118 +1,97 @@
-import { type Signer, verifyTypedData, ZeroAddress } from "ethers";
-import { z } from "zod/v4";
+import { randomBytes } from "node:crypto";
 
-import { domainOf, type Venue } from "./statement.ts";
+import { hexlify, type Signer } from "ethers";
 
-/** A request for one DER's evidence in one epoch, as it goes over HTTP. */
-export interface EvidenceQuery {
-  /** Checksummed address. */
-  readonly aria: string;
-  readonly account: bigint;
-  readonly epoch: number;
+import type { What } from "./access.ts";
+import { MAX_EVIDENCE_BYTES } from "./limits.ts";
+import { authorizationOf, type EvidenceQuery, LIFE_SECONDS, signQuery, targetOf } from "./request.ts";
+
+/** What to ask for: the whole evidence, unless it says otherwise. */
+export type EvidenceWanted = Omit<EvidenceQuery, "what"> & { readonly what?: What };
+
+export interface FetchLimits {
+  /** Longer answers are not read to their end. */
+  readonly maxBytes?: number;
+  /** Time for everything, from the connection to the last byte. */
+  readonly deadlineMs?: number;
 }
 
-export interface SignedQuery {
-  readonly query: EvidenceQuery;
-  /** Unix seconds of the chain. */
-  readonly expires: number;
-  readonly signature: string;
-}
+/** Why there is no evidence. A server does not tell those it refuses from those it has nothing for. */
+export type Failure = "unreachable" | "refused" | "too large" | "too slow" | "not text";
+export type Fetched = { readonly evidence: string } | { readonly failure: Failure };
 
-const PATH = "/evidence";
-const SCHEME = "ProofOfFlow";
-const TYPES = {
-  EvidenceQuery: [
-    { name: "holder", type: "address" },
-    { name: "account", type: "uint32" },
-    { name: "epoch", type: "uint32" },
-    { name: "expires", type: "uint64" },
-  ],
-};
-
-const querySchema = z.strictObject({
-  aria: z.string().regex(/^0x[0-9a-fA-F]{40}$/),
-  account: z
-    .string()
-    .regex(/^\d{1,10}$/)
-    .transform(BigInt),
-  epoch: z
-    .string()
-    .regex(/^\d{1,10}$/)
-    .transform(Number),
-});
-const authorizationSchema = z
-  .string()
-  .regex(new RegExp(`^${SCHEME} \\d{1,12} 0x[0-9a-f]{130}$`))
-  .transform((header) => header.split(" ") as [string, string, string]);
-
-/** How long a signed request may be used, seconds of chain time. */
-const VALID_SECONDS = 300;
-const TIMEOUT_MS = 10_000;
+const DEADLINE_MS = 30_000;
 
 /**
- * Asks a party for evidence. Undefined if it has none, or none for us, or cannot be reached: to a dispute that is all
- * the same.
+ * Asks a party for evidence.
  * @param holder address of the party that is asked: one party cannot pass our request on to another
  * @param now the chain's time, unix seconds
  */
-export async function fetchEvidence(
+export async function askForEvidence(
   url: string,
   holder: string,
-  query: EvidenceQuery,
+  wanted: EvidenceWanted,
   signer: Signer,
   chainId: bigint,
   now: number,
+  limits: FetchLimits = {},
+): Promise<Fetched> {
+  const query: EvidenceQuery = { what: "evidence", ...wanted };
+  const target = URL.parse(targetOf(query), url);
+  if (target === null || !["http:", "https:"].includes(target.protocol)) return { failure: "unreachable" };
+  const nonce = hexlify(randomBytes(32));
+  const signed = await signQuery(signer, chainId, holder, { query, nonce, expires: now + LIFE_SECONDS });
+  return get(target, authorizationOf(signed), limits);
+}
+
+/** Asks a party for evidence; undefined, whatever the reason, if there is none: to a dispute that is all the same. */
+export async function fetchEvidence(
+  ...request: Parameters<typeof askForEvidence>
 ): Promise<string | undefined> {
-  const expires = now + VALID_SECONDS;
-  const { aria, account, epoch } = query;
-  const signature = await signer.signTypedData(domainOf({ chainId, aria }), TYPES, {
-    holder,
-    account,
-    epoch,
-    expires,
-  });
-  const target = new URL(PATH, url);
-  target.search = new URLSearchParams({
-    aria,
-    account: account.toString(),
-    epoch: epoch.toString(),
-  }).toString();
-  const authorization = `${SCHEME} ${expires} ${signature}`;
-  let response: Response;
+  const fetched = await askForEvidence(...request);
+  return "evidence" in fetched ? fetched.evidence : undefined;
+}
+
+async function get(
+  target: URL,
+  authorization: string,
+  { maxBytes = MAX_EVIDENCE_BYTES, deadlineMs = DEADLINE_MS }: FetchLimits,
+): Promise<Fetched> {
+  const deadline = AbortSignal.timeout(deadlineMs);
+  const done = new AbortController();
   try {
-    response = await fetch(target, { headers: { authorization }, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const response = await fetch(target, {
+      headers: { authorization },
+      redirect: "manual", // whom we ask is who signs for it; nobody else is
+      signal: AbortSignal.any([deadline, done.signal]),
+    });
+    if (response.status !== 200) return { failure: "refused" };
+    return textOf(await bytesOf(response, maxBytes));
   } catch {
-    return undefined; // unreachable or too slow
+    return { failure: deadline.aborted ? "too slow" : "unreachable" };
+  } finally {
+    done.abort(); // lets go of what was not read
   }
-  return response.ok ? response.text() : undefined;
 }
 
-/** Reads a request; undefined for one that is not of the form that `fetchEvidence` sends. */
-export function readQuery(
-  method: string | undefined,
-  url: string | undefined,
-  authorization: string | undefined,
-): SignedQuery | undefined {
-  if (method !== "GET" || url === undefined) return undefined;
-  const target = URL.parse(url, "http://localhost");
-  if (target?.pathname !== PATH) return undefined;
-  const query = querySchema.safeParse(Object.fromEntries(target.searchParams));
-  const header = authorizationSchema.safeParse(authorization);
-  if (!query.success || !header.success) return undefined;
-  const [, expires, signature] = header.data;
-  return { query: query.data, expires: Number(expires), signature };
+/** The body of a response; undefined if it is longer than it may be. */
+async function bytesOf({ body }: Response, maxBytes: number): Promise<Buffer | undefined> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of (body ?? []) as AsyncIterable<Uint8Array>) {
+    length += part.length;
+    if (length > maxBytes) return undefined;
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
 }
 
-/** Who signed a request; the zero address, which is nobody, for a malformed signature. */
-export function requesterOf(
-  venue: Venue,
-  holder: string,
-  { query, expires, signature }: SignedQuery,
-): string {
-  const { account, epoch } = query;
+/** Text byte for byte as it was sent, as rulings are about it: nothing is replaced or left out. */
+function textOf(bytes: Buffer | undefined): Fetched {
+  if (bytes === undefined) return { failure: "too large" };
   try {
-    return verifyTypedData(domainOf(venue), TYPES, { holder, account, epoch, expires }, signature);
+    return { evidence: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
   } catch {
-    return ZeroAddress; // the libraries below have errors of many kinds for bytes that are no signature
+    return { failure: "not text" };
   }
 }

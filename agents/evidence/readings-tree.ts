@@ -1,5 +1,4 @@
-import { SimpleMerkleTree } from "@openzeppelin/merkle-tree";
-
+import { MerkleTree, provesMember } from "../hashing/merkle.ts";
 import type { StampedReading } from "../metering/reading.ts";
 
 /**
@@ -12,8 +11,8 @@ export const READINGS_PER_CHECKPOINT = 64;
 
 /** Proofs that lead from the first and the last checkpoint to the root. */
 export interface ReadingsProofs {
-  readonly first: readonly string[];
-  readonly last: readonly string[];
+  readonly first: string[];
+  readonly last: string[];
 }
 
 /** @param readings at least one, in their order */
@@ -24,7 +23,7 @@ export function readingsRoot(readings: readonly StampedReading[]): string {
 /** @param readings at least one, in their order */
 export function readingsProofs(readings: readonly StampedReading[]): ReadingsProofs {
   const tree = treeOf(readings);
-  return { first: tree.getProof(0), last: tree.getProof(tree.length - 1) };
+  return { first: tree.proofOf(0), last: tree.proofOf(tree.leafCount - 1) };
 }
 
 /** Whether proofs lead from the first and the last checkpoint of these readings to a root. */
@@ -36,11 +35,11 @@ export function provesReadings(
   const checkpoints = checkpointsOf(readings);
   const [head, tail] = [checkpoints[0], checkpoints.at(-1)];
   if (head === undefined || tail === undefined) return false;
-  return SimpleMerkleTree.verify(root, head, [...first]) && SimpleMerkleTree.verify(root, tail, [...last]);
+  return provesMember(root, head, first) && provesMember(root, tail, last);
 }
 
-function treeOf(readings: readonly StampedReading[]): SimpleMerkleTree {
-  return SimpleMerkleTree.of(checkpointsOf(readings), { sortLeaves: false });
+function treeOf(readings: readonly StampedReading[]): MerkleTree {
+  return new MerkleTree(checkpointsOf(readings));
 }
 
 function checkpointsOf(readings: readonly StampedReading[]): string[] {

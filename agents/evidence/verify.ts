@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 
-import { epochEnergyWh } from "../metering/epoch-energy.ts";
+import { epochEnergyWh, spansGap } from "../metering/epoch-energy.ts";
 import { verifyChain } from "../metering/reading.ts";
 import { capacityWh, tolerance } from "../settlement/rules.ts";
 import { type Check, type CheckName, CHECKS, differs, type Fault } from "./checks.ts";
@@ -117,7 +117,7 @@ function epochFaults({ statement, epochSeconds }: Bundle, { before, readings }: 
   if (from >= start) {
     faults.push(differs("epoch", `a reading before ${start} s to count from`, `one at ${from} s`));
   }
-  if (from < start - epochSeconds) {
+  if (spansGap(before, statement.epoch, epochSeconds)) {
     faults.push(differs("gap", `a reading from ${start - epochSeconds} s on`, `the last one at ${from} s`));
   }
   return faults;

@@ -29,6 +29,7 @@ export interface Reading {
   readonly registerWh: bigint;
   /** Mean power exported since the reading before, in W, rounded down. */
   readonly powerW: bigint;
+  /** The newest block when the reading was taken; the readings until the next one share it. */
   readonly blockNumber: number;
   readonly blockHash: string;
   /** Digest of the reading before, or `genesisDigest(meter)` for the first. */
@@ -148,7 +149,8 @@ function writeCount(field: "sequence" | "blockNumber", value: number): void {
   encodingView.setUint32(AT[field] + 4, value >>> 0);
 }
 
-function requireCount(field: string, value: number): void {
+/** @throws {FieldError} for anything but a whole number from 0 that is exact. */
+export function requireCount(field: string, value: number): void {
   if (!Number.isSafeInteger(value) || value < 0)
     throw new FieldError(field, "a whole number from 0", String(value));
 }
@@ -178,8 +180,10 @@ export type ChainFaultKind =
   /** Not numbered one after the reading before, or the first of a meter not numbered 0. */
   | "sequence-gap"
   | "register-backwards"
-  /** The block's number or timestamp is not greater than the one before. */
-  | "block-not-newer";
+  /** The block's number or timestamp is less than the one before. */
+  | "block-older"
+  /** The block's number is the one before, but its hash or timestamp is not: one block has only one of each. */
+  | "block-conflict";
 
 export interface ChainFault {
   readonly fault: ChainFaultKind;
@@ -254,17 +258,21 @@ function orderFault(reading: StampedReading, previous: StampedReading): ChainFau
       `${previous.registerWh} Wh or more`,
       `${reading.registerWh} Wh`,
     );
-  if (!isNewer(reading, previous))
-    return fault("block-not-newer", reading, `after ${stamp(previous)}`, stamp(reading));
-  return undefined;
+  return blockFault(reading, previous);
 }
 
-function isNewer(reading: StampedReading, previous: StampedReading): boolean {
-  return reading.blockNumber > previous.blockNumber && reading.blockTimestamp > previous.blockTimestamp;
+/** A meter may read more often than there are blocks, so one block may stamp several readings. */
+function blockFault(reading: StampedReading, previous: StampedReading): ChainFault | undefined {
+  if (reading.blockNumber < previous.blockNumber || reading.blockTimestamp < previous.blockTimestamp)
+    return fault("block-older", reading, `${stamp(previous)} or newer`, stamp(reading));
+  if (reading.blockNumber > previous.blockNumber) return undefined;
+  if (reading.blockHash === previous.blockHash && reading.blockTimestamp === previous.blockTimestamp)
+    return undefined;
+  return fault("block-conflict", reading, stamp(previous), stamp(reading));
 }
 
-function stamp(reading: StampedReading): string {
-  return `block ${reading.blockNumber} at ${reading.blockTimestamp} s`;
+function stamp({ blockNumber, blockHash, blockTimestamp }: StampedReading): string {
+  return `block ${blockNumber} (${blockHash}) at ${blockTimestamp} s`;
 }
 
 function fault(kind: ChainFaultKind, reading: Reading, expected: string, received: string): ChainFault {

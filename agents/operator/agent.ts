@@ -3,6 +3,7 @@ import type { Wallet } from "ethers";
 import { type Connection, RefusedError } from "../chain/connection.ts";
 import { ChainFollower } from "../chain/follower.ts";
 import { FAULTS, type Dispute } from "../chain/service-view.ts";
+import { parseVerdict, verdictText } from "../evidence/verdict-text.ts";
 import { feederMeterId } from "../evidence/kept-meter.ts";
 import { Recorder } from "../metering/recorder.ts";
 import type { MeterSource } from "../metering/source.ts";
@@ -36,9 +37,13 @@ export interface OperatorOptions {
   readonly log?: Log;
 }
 
-/** A ruling as it was made. */
-export interface Ruling extends Hearing {
+/** What was made of a dispute, and of which evidence. */
+export interface Ruling extends Pick<Hearing, "evidence" | "verdict" | "evidenceHash"> {
   readonly dispute: Dispute;
+  /** The ARIA it was raised with. */
+  readonly aria: string;
+  /** The chain's time, unix seconds. */
+  readonly heardAt: number;
 }
 
 /** The grid company: funds, orders, commissions, keeps the feeder meter and rules on disputes. */
@@ -61,6 +66,10 @@ export class OperatorAgent implements Agent {
 
   get wallet(): Wallet {
     return this.#options.connection.wallet;
+  }
+
+  get chainId(): bigint {
+    return this.#options.connection.chainId;
   }
 
   /** What was ruled since the start, and what waits for a person. */
@@ -124,35 +133,64 @@ export class OperatorAgent implements Agent {
   /** Hears both parties, and rules by the published rules; what they leave open waits for a person. */
   async #rule(dispute: Dispute): Promise<void> {
     if (this.#rulings.has(dispute)) return;
+    const ruling = (await this.#heardBefore(dispute)) ?? (await this.#hear(dispute));
+    if (ruling === undefined) return;
+    if (ruling.verdict.by === "rules") await this.#sendRuling(ruling);
+    this.#rulings.set(dispute, ruling); // only now: one that could not be sent is tried again
+  }
+
+  /** What was heard and stored is not heard anew: what the store has is what the chain's evidence hash must be of. */
+  async #heardBefore(dispute: Dispute): Promise<Ruling | undefined> {
+    const { address: aria } = this.#follower.service;
+    const stored = await this.#options.store.hearingOf(aria, dispute.id);
+    if (stored === undefined) return undefined;
+    const { der, aggregator, feeder, evidenceHash, heardAt } = stored;
+    const verdict = parseVerdict(stored.verdict);
+    return { dispute, aria, heardAt, evidence: { der, aggregator, feeder }, evidenceHash, verdict };
+  }
+
+  /** Undefined as long as a party that showed nothing may still do so. */
+  async #hear(dispute: Dispute): Promise<Ruling | undefined> {
     const { connection, store, evidenceUrl, feeders } = this.#options;
     const feederOf = (der: string): number | undefined => {
       const feeder = feeders.findIndex(({ feeds }) => feeds(der));
       return feeder < 0 ? undefined : feeder;
     };
-    const hearing = await hear(dispute, {
-      connection,
-      store,
-      follower: this.#follower,
-      feederOf,
-      evidenceUrl,
+    const room = { connection, store, follower: this.#follower, feederOf, evidenceUrl };
+    const { evidence, verdict, evidenceHash, complete } = await hear(dispute, room);
+    const { service, head } = this.#follower;
+    if (!complete && head.timestamp < dispute.raisedAt + this.#patienceSeconds) return undefined;
+    const ruling = {
+      dispute,
+      aria: service.address,
+      heardAt: head.timestamp,
+      evidence,
+      verdict,
+      evidenceHash,
+    };
+    await store.saveHearing({
+      aria: ruling.aria,
+      disputeId: dispute.id,
+      ...evidence,
+      evidenceHash,
+      verdict: verdictText(verdict),
+      heardAt: ruling.heardAt,
     });
-    if (!hearing.complete && this.#follower.head.timestamp < dispute.raisedAt + this.#patienceSeconds) return;
-    const ruling: Ruling = { dispute, ...hearing };
-    const { by, fault, awardedWh, reasons } = ruling.verdict;
+    const { by, fault, awardedWh, reasons } = verdict;
     this.#log(by === "rules" ? "ruled" : "left to a person", {
       dispute: dispute.id,
       fault,
       awardedWh,
       reasons,
     });
-    if (by === "person") {
-      this.#rulings.set(dispute, ruling);
-      return;
-    }
-    const aria = connection.ariaAt(this.#follower.service.address);
+    return ruling;
+  }
+
+  async #sendRuling({ dispute, aria, verdict, evidenceHash }: Ruling): Promise<void> {
+    const { connection } = this.#options;
+    const fault = FAULTS.indexOf(verdict.fault);
     await connection.send("resolveDispute", () =>
-      aria.resolveDispute(dispute.id, awardedWh, FAULTS.indexOf(fault), ruling.evidenceHash),
+      connection.ariaAt(aria).resolveDispute(dispute.id, verdict.awardedWh, fault, evidenceHash),
     );
-    this.#rulings.set(dispute, ruling); // only now: one that could not be sent is tried again
   }
 }

@@ -29,5 +29,10 @@ export const operatorSchema = agentSchema.extend({
   /** Meters that were inspected and may be commissioned, or "all". */
   inspected: z.union([z.literal("all"), z.array(addressSchema)]),
   /** Where parties serve their evidence. */
-  evidence: z.array(z.strictObject({ party: addressSchema, url: z.string().url() })),
+  evidence: z.array(
+    z.strictObject({
+      party: addressSchema,
+      url: z.url({ protocol: /^https?$/, error: "must be an http or https address" }),
+    }),
+  ),
 });

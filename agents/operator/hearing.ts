@@ -5,9 +5,12 @@ import type { Dispute } from "../chain/service-view.ts";
 import { dersOf, factsOf } from "../chain/witness.ts";
 import { blocksOf, makeBundle, signEpoch } from "../evidence/bundle.ts";
 import { type Evidence, judge, type Judgement, type Subject } from "../evidence/case.ts";
-import { bundleJson, type Neighbour } from "../evidence/format.ts";
+import type { What } from "../evidence/access.ts";
+import { bundleJson, type Neighbour, parseStatement, type SignedStatement } from "../evidence/format.ts";
 import { feederMeterId } from "../evidence/kept-meter.ts";
+import type { ChainFacts } from "../evidence/on-chain.ts";
 import { fetchEvidence } from "../evidence/query.ts";
+import { signerOf } from "../evidence/statement.ts";
 import type { ReadingStore } from "../store/store.ts";
 
 export interface HearingRoom {
@@ -20,7 +23,7 @@ export interface HearingRoom {
 }
 
 export interface Hearing extends Judgement {
-  /** Whether both parties showed evidence; if not, it may still be on its way. */
+  /** Whether everybody who was asked has answered; if not, evidence may still be on its way. */
   readonly complete: boolean;
   /** All that was heard, as it was heard. */
   readonly evidence: Evidence;
@@ -37,11 +40,14 @@ export async function hear(dispute: Dispute, room: HearingRoom): Promise<Hearing
   const complete = der !== undefined && aggregator !== undefined;
   if (judgement.verdict.rule !== "neighbours-unconfirmed") return { ...judgement, complete, evidence: heard };
   // Only now are the neighbours troubled: what their meters signed may decide it.
-  const evidence = {
-    ...heard,
-    feeder: await feederEvidence(dispute, room, await statementsOf(dispute, room)),
+  const neighbours = neighboursOf(dispute, room);
+  const signed = await statementsOf(neighbours, dispute, room);
+  const evidence = { ...heard, feeder: await feederEvidence(dispute, room, signed) };
+  return {
+    ...(await judgeAll(evidence, room, subject)),
+    complete: complete && signed.length === neighbours.length,
+    evidence,
   };
-  return { ...(await judgeAll(evidence, room, subject)), complete, evidence };
 }
 
 function judgeAll(
@@ -59,13 +65,14 @@ function subjectOf({ account, epoch }: Dispute, { connection, follower }: Hearin
 
 async function ask(
   party: string,
-  { account, epoch }: Dispute,
+  { account, epoch }: Pick<Dispute, "account" | "epoch">,
   room: HearingRoom,
+  what: What = "evidence",
 ): Promise<string | undefined> {
   const url = room.evidenceUrl(party);
   if (url === undefined) return undefined;
   const { connection, follower } = room;
-  const query = { aria: follower.service.address, account, epoch };
+  const query = { aria: follower.service.address, account, epoch, what };
   return fetchEvidence(url, party, query, connection.wallet, connection.chainId, follower.head.timestamp);
 }
 
@@ -117,10 +124,7 @@ async function feederEvidence(
 }
 
 /** The other DERs behind the same feeder in the epoch. */
-function neighboursOf(
-  { account, epoch }: Dispute,
-  { follower, feederOf }: HearingRoom,
-): { account: bigint; meter: string; der: string }[] {
+function neighboursOf({ account, epoch }: Dispute, { follower, feederOf }: HearingRoom): ChainFacts["ders"] {
   const feeder = feederOf(follower.ledger.ownerOf(account));
   return dersOf(follower.service, epoch).filter(
     (other) => other.account !== account && feederOf(other.der) === feeder,
@@ -128,12 +132,27 @@ function neighboursOf(
 }
 
 /** What the neighbours' meters signed for the epoch, of those that answer. */
-async function statementsOf(dispute: Dispute, room: HearingRoom): Promise<Signed[]> {
+async function statementsOf(
+  neighbours: ChainFacts["ders"],
+  { epoch }: Dispute,
+  room: HearingRoom,
+): Promise<Signed[]> {
   const answers = await Promise.all(
-    neighboursOf(dispute, room).map(async ({ account, der }) => {
-      const text = await ask(der, { ...dispute, account }, room);
-      return text === undefined ? [] : [];
+    neighbours.map(async ({ account, der, meter }) => {
+      const text = await ask(der, { account, epoch }, room, "statement");
+      const signed = text === undefined ? undefined : parseStatement(text);
+      return signed && speaksFor(meter, signed, room) ? [{ account, ...signed }] : [];
     }),
   );
   return answers.flat();
+}
+
+/** Whether a neighbour's own meter signed what it sent: anything else is as good as no answer. */
+function speaksFor(meter: string, { statement, signature }: SignedStatement, room: HearingRoom): boolean {
+  const venue = { chainId: room.connection.chainId, aria: room.follower.service.address };
+  try {
+    return signerOf(venue, statement, signature) === meter;
+  } catch {
+    return false; // the library has errors of many kinds for bytes that are no signature
+  }
 }

@@ -20,7 +20,7 @@ const keyVariable = z
 
 /** What every agent's configuration has. */
 export const agentSchema = z.strictObject({
-  rpcUrl: z.string().url(),
+  rpcUrl: z.url(),
   registry: address,
   /** The first block to read; that of the Registry's deployment, or any before it. */
   startBlock: z.number().int().nonnegative().default(0),
@@ -35,19 +35,27 @@ export const agentSchema = z.strictObject({
 export const listenSchema = z.strictObject({
   host: z.string().min(1).default("127.0.0.1"),
   port: z.number().int().min(0).max(65_535).default(0),
+  /** Whether all requests come through a proxy of ours, which sets `X-Forwarded-For`. */
+  behindProxy: z.boolean().default(false),
 });
+
+export interface Listen {
+  readonly host: string;
+  readonly port: number;
+  readonly behindProxy?: boolean;
+}
 
 /** JSON has no bigint: amounts stand there as whole numbers, or as decimal strings where they may be large. */
 export const amount = z
-  .union([z.number().int().nonnegative().safe(), z.string().regex(/^\d+$/)])
+  .union([z.number().int().nonnegative(), z.string().regex(/^\d+$/)])
   .transform((value) => BigInt(value));
 
 export { address as addressSchema, keyVariable as keyVariableSchema };
 
 /** Reads and checks a configuration file. @throws {ConfigError} */
-export function loadConfig<Schema extends z.ZodTypeAny>(file: string, schema: Schema): z.output<Schema> {
+export function loadConfig<Schema extends z.ZodType>(file: string, schema: Schema): z.output<Schema> {
   const parsed = schema.safeParse(parseJson(file));
-  if (parsed.success) return parsed.data as z.output<Schema>;
+  if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "file"}: ${message}`);
   throw new ConfigError(`${file}: ${problems.join("; ")}`);
 }

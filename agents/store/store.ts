@@ -28,19 +28,31 @@ export interface StoredCommitment {
   readonly json: string;
 }
 
+/** What the Operator heard on a dispute, and what it made of it. */
+export interface StoredHearing {
+  /** Checksummed address of the ARIA contract. */
+  readonly aria: string;
+  /** The dispute's number in that contract, below 2^64. */
+  readonly disputeId: bigint;
+  /** The evidence of each as text, byte for byte as it was heard; undefined of whoever gave none. */
+  readonly der: string | undefined;
+  readonly aggregator: string | undefined;
+  readonly feeder: string | undefined;
+  /** Hash over the evidence, as the ruling carries it: 32 bytes as 0x-hex. */
+  readonly evidenceHash: string;
+  /** What was decided, as JSON text, byte for byte as saved. */
+  readonly verdict: string;
+  /** Unix seconds of the chain. */
+  readonly heardAt: number;
+}
+
 /**
- * What an agent must not lose. Whatever resolves has reached the disk; whatever rejects has changed nothing.
+ * What was stored. Each answer is of one moment; what is saved meanwhile shows in the next.
  *
  * Every method rejects with a `FieldError` for an address without checksum or malformed hex, and with the
  * database's own error when the disk fails.
  */
-export interface ReadingStore {
-  /**
-   * Appends to the chains of one or more meters, all or nothing, oldest first. Readings are never changed or
-   * deleted.
-   * @throws {BrokenChainError} when one does not follow its meter's last stored one: a gap, fork or repeat.
-   */
-  appendReadings(readings: readonly StampedReading[]): Promise<void>;
+export interface StoreReader {
   /** The highest block number of any reading: up to it, blocks were shown to the meters. */
   latestBlock(): Promise<number | undefined>;
   lastReading(meter: string): Promise<StampedReading | undefined>;
@@ -51,23 +63,41 @@ export interface ReadingStore {
    * epoch.
    */
   readingsBetween(meter: string, fromTimestamp: number, toTimestamp: number): Promise<StampedReading[]>;
+  statementOf(meter: string, epoch: number, aria: string): Promise<StoredStatement | undefined>;
+  commitmentOf(aria: string, requestId: bigint): Promise<StoredCommitment | undefined>;
+  hearingOf(aria: string, disputeId: bigint): Promise<StoredHearing | undefined>;
+  /** All hearings of a contract's disputes, oldest first; of one second, by the dispute's number. */
+  hearings(aria: string): Promise<StoredHearing[]>;
+  /** Releases the store. It cannot be used after. */
+  close(): Promise<void>;
+}
 
+/**
+ * What an agent must not lose. Whatever resolves has reached the disk; whatever rejects has changed nothing.
+ * One writer has it at a time, from opening to closing.
+ */
+export interface ReadingStore extends StoreReader {
+  /**
+   * Appends to the chains of one or more meters, all or nothing, oldest first. Readings are never changed or
+   * deleted.
+   * @throws {BrokenChainError} when one does not follow its meter's last stored one: a gap, fork or repeat.
+   */
+  appendReadings(readings: readonly StampedReading[]): Promise<void>;
   /**
    * Saves a statement; to be awaited before the statement leaves the agent. The same one again is welcome.
    * @throws {ConflictError} for another one of that meter, epoch and contract: a meter must never sign two.
    */
   saveStatement(statement: StoredStatement): Promise<void>;
-  statementOf(meter: string, epoch: number, aria: string): Promise<StoredStatement | undefined>;
-
   /**
    * Saves a commitment; to be awaited before its transaction is sent. The same one again is welcome.
    * @throws {ConflictError} for another one of that contract and request: only one root can be on chain.
    */
   saveCommitment(commitment: StoredCommitment): Promise<void>;
-  commitmentOf(aria: string, requestId: bigint): Promise<StoredCommitment | undefined>;
-
-  /** Releases the store for another process. It cannot be used after. */
-  close(): Promise<void>;
+  /**
+   * Saves a hearing; to be awaited before its ruling is sent. The same one again is welcome.
+   * @throws {ConflictError} for another one of that contract and dispute: what was heard is not heard anew.
+   */
+  saveHearing(hearing: StoredHearing): Promise<void>;
 }
 
 /** Base of what a store refuses. */
@@ -110,7 +140,7 @@ export class StoreVersionError extends StoreError {
   override readonly name = "StoreVersionError";
 }
 
-/** Another process, or another part of this one, has the store open. */
+/** Another process, or another part of this one, has the store open to write. */
 export class StoreLockedError extends StoreError {
   override readonly name = "StoreLockedError";
 }

@@ -96,7 +96,7 @@ abstract contract Agreements is State, IAgreements {
             if (status == AgreementStatus.Prospective) {
                 _agreements[account] = agreement.activated(fromEpoch);
                 ++commissioned;
-            } else if (status != AgreementStatus.Active) {
+            } else if (status != AgreementStatus.Active && status != AgreementStatus.Leaving) {
                 revert WrongAgreementStatus(account, AgreementStatus.Prospective, status);
             }
             _meters[account].push(MeterKey(commissionings[i].meter, fromEpoch));

@@ -47,7 +47,7 @@ contract Disputes is State, EIP712, IDisputes {
         Accounts memory accounts,
         Criteria memory criteria_,
         Rules memory rules_
-    ) Terms(vault_, accounts, criteria_, rules_) EIP712("Proof of Flow", "1") {}
+    ) Terms(vault_, accounts, criteria_, rules_) EIP712(Statements.DOMAIN_NAME, Statements.DOMAIN_VERSION) {}
 
     // --------------------------------------------------------------------------------------------------------- Claim
 
@@ -66,6 +66,8 @@ contract Disputes is State, EIP712, IDisputes {
         _requireMeter(account, statement, signature);
         bool checked = _checkBlockstamps(statement);
         uint256 claimWh = _claim(statement.energyWh, proven);
+        uint64 free = vault().freeOf(account); // the deposit stays whole, whatever is disputed
+        if (free < DISPUTE_BOND) revert DisputeBondNotFree(DISPUTE_BOND, free);
 
         ++_requests[row.requestId].openDisputes;
         _disputes[disputeId] = Dispute({
@@ -99,20 +101,7 @@ contract Disputes is State, EIP712, IDisputes {
         if (awardedWh > dispute.claimWh) revert AwardExceedsClaim(dispute.claimWh, awardedWh);
         if (fault == Fault.DER && awardedWh != 0) revert AwardToTheFaulty(awardedWh);
 
-        Outcome memory outcome = _award(dispute, awardedWh);
-        if (fault == Fault.Aggregator && !_fined[disputeId]) outcome.fine = _fine(disputeId);
-        dispute.status = DisputeStatus.Ruled;
-        emit DisputeResolved(
-            disputeId,
-            _accountIn(disputeId),
-            awardedWh,
-            fault,
-            evidenceHash,
-            uint64(outcome.paid),
-            uint64(outcome.refunded),
-            uint64(outcome.fine)
-        );
-        _payOut(_accountIn(disputeId), outcome, fault == Fault.DER);
+        _rule(disputeId, awardedWh, fault, evidenceHash);
     }
 
     /// @inheritdoc IDisputes
@@ -153,7 +142,50 @@ contract Disputes is State, EIP712, IDisputes {
 
         uint256 fine = _fine(disputeId);
         emit ContradictionProven(disputeId, leaf.account, sweptWh, leaf.energyWh, uint64(fine));
-        _move(AGGREGATOR_ACCOUNT, committedWh > sweptWh ? leaf.account : OPERATOR_ACCOUNT, fine);
+        _move(AGGREGATOR_ACCOUNT, OPERATOR_ACCOUNT, fine);
+    }
+
+    /// @inheritdoc IDisputes
+    function proveEquivocation(
+        uint32 account,
+        FlowStatement calldata first,
+        bytes calldata firstSignature,
+        FlowStatement calldata second,
+        bytes calldata secondSignature
+    ) external {
+        uint32 received = vault().accountOf(first.der);
+        if (received != account) revert StatementOfAnother(account, received);
+        if (second.der != first.der || second.epoch != first.epoch) {
+            revert StatementsDiffer(first.der, first.epoch, second.der, second.epoch);
+        }
+        (bytes32 firstDigest, address signer) = _signerOf(first, firstSignature);
+        (bytes32 secondDigest, address other) = _signerOf(second, secondSignature);
+        if (firstDigest == secondDigest) revert StatementsAgree(firstDigest);
+        if (other != signer) revert SignersDiffer(signer, other);
+        uint256 disputeId = _disputeId(account, first.epoch);
+        address meter = _meterOf(account, first.epoch);
+
+        if (signer == meter) {
+            bool open = _endClaims(disputeId);
+            emit EquivocationProven(disputeId, account, signer, firstDigest, secondDigest, 0);
+            if (open) _rule(disputeId, 0, Fault.DER, keccak256(bytes.concat(firstDigest, secondDigest)));
+            return;
+        }
+        if (vault().accountOf(signer) != AGGREGATOR_ACCOUNT) revert WrongMeter(meter, signer);
+        if (_fined[disputeId]) revert AlreadyFined(disputeId);
+        uint256 fine = _fine(disputeId);
+        emit EquivocationProven(disputeId, account, signer, firstDigest, secondDigest, uint64(fine));
+        _move(AGGREGATOR_ACCOUNT, OPERATOR_ACCOUNT, fine);
+    }
+
+    /// @dev Bars a dispute that was not raised yet. @return open whether it was, and is to be ruled on.
+    function _endClaims(uint256 disputeId) private returns (bool open) {
+        DisputeStatus status = _disputes[disputeId].status;
+        if (status == DisputeStatus.Open) return true;
+        if (status != DisputeStatus.None) {
+            revert WrongDisputeStatus(disputeId, DisputeStatus.Open, status);
+        }
+        _disputes[disputeId].status = DisputeStatus.Barred;
     }
 
     // ----------------------------------------------------------------------------------------------- Checks of a claim
@@ -189,8 +221,16 @@ contract Disputes is State, EIP712, IDisputes {
         bytes calldata signature
     ) private view {
         address meter = _meterOf(account, statement.epoch);
-        address signer = ECDSA.recoverCalldata(_hashTypedDataV4(Statements.structHash(statement)), signature);
+        (, address signer) = _signerOf(statement, signature);
         if (signer != meter) revert WrongMeter(meter, signer);
+    }
+
+    function _signerOf(
+        FlowStatement calldata statement,
+        bytes calldata signature
+    ) private view returns (bytes32 digest, address signer) {
+        digest = _hashTypedDataV4(Statements.structHash(statement));
+        signer = ECDSA.recoverCalldata(digest, signature);
     }
 
     /// @return known whether the chain knows both blocks; a hash that is not its own reverts.
@@ -278,6 +318,25 @@ contract Disputes is State, EIP712, IDisputes {
     }
 
     // --------------------------------------------------------------------------------------------- Money of an outcome
+
+    /// @dev Ends an open dispute with a verdict.
+    function _rule(uint256 disputeId, uint32 awardedWh, Fault fault, bytes32 evidenceHash) private {
+        Dispute storage dispute = _disputes[disputeId];
+        Outcome memory outcome = _award(dispute, awardedWh);
+        if (fault == Fault.Aggregator && !_fined[disputeId]) outcome.fine = _fine(disputeId);
+        dispute.status = DisputeStatus.Ruled;
+        emit DisputeResolved(
+            disputeId,
+            _accountIn(disputeId),
+            awardedWh,
+            fault,
+            evidenceHash,
+            uint64(outcome.paid),
+            uint64(outcome.refunded),
+            uint64(outcome.fine)
+        );
+        _payOut(_accountIn(disputeId), outcome, fault == Fault.DER);
+    }
 
     /// @dev Takes an award, and the penalty that goes back with it, out of its request's escrow.
     function _award(Dispute storage dispute, uint256 awardedWh) private returns (Outcome memory outcome) {

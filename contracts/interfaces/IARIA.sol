@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.34;
 
+import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
+
 import {IAgreements} from "./IAgreements.sol";
 import {IDisputes} from "./IDisputes.sol";
 import {IService} from "./IService.sol";
@@ -13,7 +15,7 @@ import {IService} from "./IService.sol";
 /// quarter-hour epochs fall on the quarter hours of the world's electricity markets, in every version of ARIA.
 /// Energy is whole Wh, power whole W, money whole units of the Vault, prices units per kWh. Payments, penalties and
 /// refunds are rounded down, escrow is rounded up; what rounding leaves returns to the Operator with the escrow.
-interface IARIA is IService, IAgreements, IDisputes {
+interface IARIA is IService, IAgreements, IDisputes, IERC5267 {
     // ------------------------------------------------------------------------------------------------ For the Operator
 
     /// @notice Orders a baseline: the most that may be requested, and so paid, in each epoch.

@@ -28,7 +28,9 @@ interface IARIATypes {
         None,
         Open,
         Ruled,
-        Defaulted
+        Defaulted,
+        /// @dev never raised, and not to be: the DER's meter signed two statements
+        Barred
     }
 
     /// @notice Whom a ruling finds at fault.
@@ -257,6 +259,21 @@ interface IARIATypes {
     error EvidenceMissing();
     error RulingWindowOver(uint256 expected, uint256 received);
     error RulingWindowNotOver(uint256 expected, uint256 received);
+    /// @notice The bond of a dispute is not covered by what is free in the DER's account: balance above its lock. In units.
+    error DisputeBondNotFree(uint256 expected, uint256 received);
+    /// @notice The statements shown are about another account's owner.
+    error StatementOfAnother(uint32 expected, uint32 received);
+    /// @notice The statements shown are about two DERs or two epochs.
+    error StatementsDiffer(
+        address expectedDer,
+        uint32 expectedEpoch,
+        address receivedDer,
+        uint32 receivedEpoch
+    );
+    /// @notice The statements shown are one and the same.
+    error StatementsAgree(bytes32 digest);
+    /// @notice The statements shown are signed by two parties.
+    error SignersDiffer(address expected, address received);
     /// @notice The leaf is not of the flow tree the Aggregator committed to.
     error NotCommitted(bytes32 flowRoot);
     error NoContradiction(uint256 energyWh);
@@ -334,6 +351,17 @@ interface IARIATypes {
         uint32 indexed account,
         uint256 sweptWh,
         uint64 committedWh,
+        uint64 fine
+    );
+    /// @notice One signer signed two statements about one DER and epoch: the DER's meter, or the Aggregator about its own.
+    /// @param firstDigest the EIP-712 digests signed
+    /// @param fine units, of the Aggregator; 0 for a meter
+    event EquivocationProven(
+        uint256 indexed disputeId,
+        uint32 indexed account,
+        address indexed signer,
+        bytes32 firstDigest,
+        bytes32 secondDigest,
         uint64 fine
     );
     event RetirementAnnounced(uint32 lastEpoch);

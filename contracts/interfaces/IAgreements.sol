@@ -28,7 +28,7 @@ interface IAgreements is IARIATypes {
     // ------------------------------------------------------------------------------------------------ For the Operator
 
     /// @notice Puts meters' keys in charge from the next epoch on. A Prospective agreement becomes Active with its
-    /// first; an Active one has its meter replaced, and what the old one signed stays valid for its time.
+    /// first; an Active or Leaving one has its meter replaced, and what the old one signed stays valid for its time.
     function commission(Commissioning[] calldata commissionings) external;
 
     /// @notice Turns a Prospective agreement away and frees its deposit.

@@ -5,6 +5,10 @@ import {IARIATypes} from "../interfaces/IARIATypes.sol";
 
 /// @title Statements: how flow statements and flow leaves are hashed.
 library Statements {
+    /// @dev The EIP-712 domain; its verifying contract is ARIA.
+    string internal constant DOMAIN_NAME = "Proof of Flow";
+    string internal constant DOMAIN_VERSION = "1";
+
     bytes32 internal constant FLOW_STATEMENT_TYPEHASH = keccak256(
         "FlowStatement(address der,uint32 epoch,uint64 energyWh,bytes32 readingsRoot,uint64 firstBlock,bytes32 firstBlockHash,uint64 lastBlock,bytes32 lastBlockHash)"
     );

@@ -1,7 +1,10 @@
 import { loadReplay, type Replay, ReplayError } from "../../agents/metering/sources/replay.ts";
 import { audit } from "./audit.ts";
+import { Failure } from "../../agents/pof/failure.ts";
+import { emptyFolder } from "../../agents/pof/files.ts";
 import { castMembers } from "./cast.ts";
 import { playDay } from "./day.ts";
+import { writeEvidence } from "./evidence.ts";
 import { expectations } from "./expectations.ts";
 import { GasLog } from "./gas-log.ts";
 import { type DemoOptions, OptionError, readOptions } from "./options.ts";
@@ -16,6 +19,7 @@ async function main(args: readonly string[]): Promise<number> {
   const options = readOptions(args);
   if (options === undefined) return 0;
   const replay = options.replay && loadReplay(options.replay);
+  if (options.evidence !== undefined) emptyFolder(options.evidence);
   const result = await perform(options, replay);
   process.stdout.write(`${options.json ? jsonOf(result) : tablesOf(result)}\n`);
   return result.expectations.every(({ met }) => met) ? 0 : 1;
@@ -32,6 +36,7 @@ async function perform(options: DemoOptions, replay: Replay | undefined): Promis
   try {
     const outcome = await playDay(stage, times, progress);
     const books = await audit(stage, members, times);
+    if (options.evidence !== undefined) writeEvidence(options.evidence, stage.operator);
     return {
       options,
       audit: books,
@@ -49,7 +54,8 @@ async function perform(options: DemoOptions, replay: Replay | undefined): Promis
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  if (!(error instanceof OptionError || error instanceof ReplayError)) throw error;
+  if (!(error instanceof OptionError || error instanceof ReplayError || error instanceof Failure))
+    throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 2;
 }

@@ -8,6 +8,8 @@ export interface DemoOptions {
   readonly sweepEvery: number;
   readonly replay?: { readonly file: string; readonly column: string; readonly unit: "W" | "kW" };
   readonly json: boolean;
+  /** Folder for the evidence of each dispute. */
+  readonly evidence?: string;
 }
 
 /** An option that cannot be used, in one line that says how to mend it. */
@@ -28,6 +30,7 @@ interface ParsedOptions {
   column?: string;
   unit?: "W" | "kW";
   json?: boolean;
+  evidence?: string;
 }
 
 /** Reads the command line. Undefined when help was asked for and given. @throws {OptionError} */
@@ -42,9 +45,13 @@ export function readOptions(args: readonly string[]): DemoOptions | undefined {
     .option("--column <name>", "the file's column of power")
     .addOption(new Option("--unit <unit>", "the column's unit").choices(["W", "kW"]))
     .option("--json", "print one JSON document on standard output, and nothing else")
+    .option(
+      "--evidence <dir>",
+      "write the evidence of each dispute to DIR/<dispute>; DIR must be empty or new",
+    )
     .addHelpText(
       "after",
-      "\nExamples:\n  npm run demo -- --ders 200 --sweep-every 4\n  npm run demo -- --replay pv.csv --column ac_power --unit kW\n  npm run --silent demo -- --json > day.json",
+      "\nExamples:\n  npm run demo -- --ders 200 --sweep-every 4\n  npm run demo -- --replay pv.csv --column ac_power --unit kW\n  npm run --silent demo -- --json > day.json\n  npm run demo -- --evidence evidence",
     )
     .allowExcessArguments(false)
     .showSuggestionAfterError(false)

@@ -39,6 +39,10 @@ export interface Plant {
   readonly fed: MeterSource;
   /** What the Aggregator's meter at its connection is shown. */
   readonly aggregatorSees: MeterSource;
+  /** What its own meter is shown, if not what it feeds. */
+  readonly ownMeterSees?: MeterSource;
+  /** Whether it is behind no feeder meter. */
+  readonly remote?: boolean;
 }
 
 export function constant(powerW: bigint): MeterSource {
@@ -131,7 +135,12 @@ export class Community {
         firstEpoch,
         untilEpoch: undefined,
       },
-      feeders: [{ source: sum(plants.map(({ fed }) => fed)), feeds: () => true }],
+      feeders: [
+        {
+          source: sum(plants.filter(({ remote }) => remote !== true).map(({ fed }) => fed)),
+          feeds: (der) => byAddress.get(der)?.remote !== true,
+        },
+      ],
       baselineWh: () => baselineWh,
       inspected: () => true,
       evidenceUrl: (party) => this.#evidence.get(party),
@@ -145,13 +154,24 @@ export class Community {
       store: this.openStore(plant.name),
       startBlock: 0,
       meterKey: this.meterKeyOf(plant),
-      source: plant.fed,
+      source: plant.ownMeterSees ?? plant.fed,
       wishes: { powerW: plant.powerW, price: plant.price, leaveAtEpoch: undefined },
       listen: LOOPBACK,
     });
     this.#ders.set(plant, agent);
     this.#evidence.set(agent.address, await agent.serve());
     return agent;
+  }
+
+  /** Lets the Operator ask somewhere else for a party's evidence. @returns where it asked before */
+  reroute(party: string, url: string): string {
+    const before = this.#evidence.get(party) ?? "";
+    this.#evidence.set(party, url);
+    return before;
+  }
+
+  walletKeyOf(plant: Plant): string {
+    return this.#key(plant, 100);
   }
 
   derOf(plant: Plant): DerAgent {
@@ -162,12 +182,21 @@ export class Community {
     return computeAddress(this.#key(plant, 100));
   }
 
+  /** Where a party serves its evidence. */
+  urlOf(party: string): string {
+    return this.#evidence.get(party) ?? "";
+  }
+
   meterKeyOf(plant: Plant): string {
     return this.#key(plant, 200);
   }
 
   openStore(name: string): ReadingStore {
-    return openSqliteStore(join(this.#folder, `${name}.sqlite`));
+    return openSqliteStore(this.storeFile(name));
+  }
+
+  storeFile(name: string): string {
+    return join(this.#folder, `${name}.sqlite`);
   }
 
   /** Everybody looks at the chain and acts: the Aggregator first, the Operator last. */

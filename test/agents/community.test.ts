@@ -4,6 +4,9 @@ import { Wallet } from "ethers";
 import type { Connection } from "../../agents/chain/connection.ts";
 import { ChainFollower } from "../../agents/chain/follower.ts";
 import type { Dispute } from "../../agents/chain/service-view.ts";
+import type { What } from "../../agents/evidence/access.ts";
+import { askForEvidence, type Fetched } from "../../agents/evidence/query.ts";
+import { type FlowStatement, signerOf } from "../../agents/evidence/statement.ts";
 import { genesisDigest, verifyChain } from "../../agents/metering/reading.ts";
 import { capacityWh, excess, fee, payment, penalty, refund } from "../../agents/settlement/rules.ts";
 import { openSqliteStore } from "../../agents/store/sqlite.ts";
@@ -41,6 +44,8 @@ describe("A community of agents on a local node", function () {
   let first: number;
   let epochs: number[];
   let secondAria: string;
+  /** What the first plant had before the sweep that it disputes. */
+  let shortChangedBefore: bigint | undefined;
   /** Cheapest first, as they are filled. */
   let plants: [shortChanged: Plant, steady: Plant, failing: Plant];
 
@@ -146,8 +151,48 @@ describe("A community of agents on a local node", function () {
     expect(await auditor.vault.balanceOf(2n)).to.equal(RULES.aggregatorBond + feeOf(first));
   });
 
+  it("shows its evidence of a dispute to the Operator, and of a neighbour's only what its meter signed", async function () {
+    [shortChangedBefore] = await balances();
+    await chain.clock.moveTo((first + 2) * EPOCH_SECONDS + FIRST_BLOCK_AT);
+    await community.aggregator.advance();
+    for (const plant of plants) await community.derOf(plant).advance(); // the first disputes
+    const [shorted, steady] = plants;
+    const { timestamp } = (await auditor.provider.getBlock("latest"))!;
+    const ask = (
+      plant: Plant,
+      epoch: number,
+      what: What,
+      signer = community.operator.wallet,
+    ): Promise<Fetched> => {
+      const query = { aria: chain.addresses.aria, account: accountOf(plant), epoch, what };
+      const party = community.addressOf(plant);
+      return askForEvidence(community.urlOf(party), party, query, signer, 31_337n, timestamp);
+    };
+    const meterOf = (plant: Plant): string => new Wallet(community.meterKeyOf(plant)).address;
+    const disputed = first + 1;
+    const refused = { failure: "refused" };
+
+    const { evidence } = (await ask(shorted, disputed, "evidence")) as { evidence: string };
+    expect(JSON.parse(evidence)).to.include({ meter: meterOf(shorted) });
+    const { evidence: signed } = (await ask(steady, disputed, "statement")) as { evidence: string };
+    const said = JSON.parse(signed) as { statement: FlowStatement; signature: string };
+    expect(said).to.have.all.keys("statement", "signature");
+    expect(said.statement).to.include({
+      der: community.addressOf(steady),
+      epoch: disputed,
+      energyWh: "1800",
+    });
+    const venue = { chainId: 31_337n, aria: chain.addresses.aria };
+    expect(signerOf(venue, said.statement, said.signature)).to.equal(meterOf(steady));
+
+    expect(await ask(steady, disputed, "evidence"), "readings of a neighbour").to.deep.equal(refused);
+    expect(await ask(steady, first, "statement"), "nobody's dispute").to.deep.equal(refused);
+    for (const what of ["statement", "evidence"] as const) {
+      expect(await ask(shorted, disputed, what, auditor.wallet), "a stranger").to.deep.equal(refused);
+    }
+  });
+
   it("disputes a sweep that short-changed it, and is paid by the Operator's ruling", async function () {
-    const [before] = await balances();
     await community.play(first + 2);
     await books.follow();
     const [dispute, ...others] = [...books.service.view.disputes.values()];
@@ -167,7 +212,7 @@ describe("A community of agents on a local node", function () {
     expect(dispute).to.include(expected);
     expect(taken > 0n).to.be.true;
     const [after] = await balances();
-    expect(after! - before!).to.equal(
+    expect(after! - shortChangedBefore!).to.equal(
       paid + payment(missingWh, plants[0].price) + RULES.misreportFine, // the penalty went and came back
     );
     const [ruling] = community.operator.rulings;

@@ -15,14 +15,15 @@ const SITUATION: DerSituation = {
   terms: TERMS,
   agreement: agreement(),
   balance: 1_050_000n,
-  free: 50_000n,
+  locked: 1_000_000n,
+  purse: 1_000_000n,
   retiring: false,
   refused: false,
   settled: [],
   openDisputes: [],
 };
 
-const NEWCOMER: DerSituation = { ...SITUATION, agreement: undefined, balance: 0n, free: 0n };
+const NEWCOMER: DerSituation = { ...SITUATION, agreement: undefined, balance: 0n, locked: 0n };
 
 function entry(requestedWh: bigint, creditedWh?: bigint): Entry {
   const request = flowRequest(99);
@@ -88,10 +89,9 @@ describe("A DER decides", function () {
 
     it("then to withdraw all that is free", function () {
       const closed = agreement({ status: "closed" });
-      expect(decide(LEAVING, { ...SITUATION, agreement: closed, free: 123n })).to.deep.equal([
-        { kind: "withdraw", amount: 123n },
-      ]);
-      expect(decide(LEAVING, { ...SITUATION, agreement: closed, free: 0n })).to.deep.equal([]);
+      const rest = { ...SITUATION, agreement: closed, locked: 0n };
+      expect(decide(LEAVING, { ...rest, balance: 123n })).to.deep.equal([{ kind: "withdraw", amount: 123n }]);
+      expect(decide(LEAVING, { ...rest, balance: 0n })).to.deep.equal([]);
     });
   });
 
@@ -100,14 +100,14 @@ describe("A DER decides", function () {
 
     it("an epoch in which it was credited too little", function () {
       expect(decide(WISHES, { ...SITUATION, settled: [shorted] })).to.deep.equal([
-        { kind: "dispute", epoch: 99, entry: shorted.entry },
+        { kind: "dispute", epoch: 99, entry: shorted.entry, bondShort: 0n },
       ]);
     });
 
     it("an epoch that was never swept", function () {
       const unswept = { epoch: 99, entry: entry(2_000n), measuredWh: 1_500n };
       expect(decide(WISHES, { ...SITUATION, settled: [unswept] })).to.deep.equal([
-        { kind: "dispute", epoch: 99, entry: unswept.entry },
+        { kind: "dispute", epoch: 99, entry: unswept.entry, bondShort: 0n },
       ]);
     });
 
@@ -123,17 +123,31 @@ describe("A DER decides", function () {
       expect(claims(1_500n, 1_000n)).to.equal(0); // credited more than it fed
     });
 
-    it("as many epochs as it can pay a bond for", function () {
+    /** The deposits that come before the disputes of three epochs, as many as are raised. */
+    function depositsFor(situation: Partial<DerSituation>): bigint[] {
       const settled = [97, 98, 99].map((epoch) => ({ ...shorted, epoch }));
-      const epochs = (situation: Partial<DerSituation>): number[] =>
-        decide(WISHES, { ...SITUATION, settled, ...situation }).flatMap((intent) =>
-          intent.kind === "dispute" ? [intent.epoch] : [],
-        );
-      expect(epochs({})).to.deep.equal([97, 98, 99]);
-      expect(epochs({ balance: 149_999n })).to.deep.equal([97, 98]);
-      expect(epochs({ balance: 49_999n })).to.deep.equal([]);
-      const free = { ...TERMS, rules: { ...TERMS.rules, disputeBond: 0n } };
-      expect(epochs({ balance: 0n, terms: free })).to.deep.equal([97, 98, 99]);
+      return decide(WISHES, { ...SITUATION, settled, ...situation }).flatMap((intent) =>
+        intent.kind === "dispute" ? [intent.bondShort] : [],
+      );
+    }
+
+    it("with a bond each, of which it deposits what is not free in its account", function () {
+      expect(depositsFor({ balance: 1_150_000n })).to.deep.equal([0n, 0n, 0n]);
+      expect(depositsFor({ balance: 1_149_999n })).to.deep.equal([0n, 0n, 1n]);
+      expect(depositsFor({})).to.deep.equal([0n, 50_000n, 50_000n]);
+      expect(depositsFor({ balance: 1_000_000n })).to.deep.equal([50_000n, 50_000n, 50_000n]);
+    });
+
+    it("after its deposit is whole again, where a penalty was taken from it", function () {
+      expect(depositsFor({ balance: 990_000n })).to.deep.equal([60_000n, 50_000n, 50_000n]);
+    });
+
+    it("as many epochs as it can pay a bond for", function () {
+      expect(depositsFor({ purse: 0n })).to.deep.equal([0n]);
+      expect(depositsFor({ purse: 99_999n })).to.deep.equal([0n, 50_000n]);
+      expect(depositsFor({ balance: 990_000n, purse: 59_999n })).to.deep.equal([]);
+      const terms = { ...TERMS, rules: { ...TERMS.rules, disputeBond: 0n } };
+      expect(depositsFor({ balance: 0n, purse: 0n, terms })).to.deep.equal([0n, 0n, 0n]);
     });
 
     it("before anything else", function () {

@@ -194,7 +194,20 @@ describe("An agreement", function () {
       expect([sinceEpoch, status]).to.deep.equal([replacedIn - 1n, Status.Active]);
     });
 
-    it("is refused for who has not joined, was turned away, or is leaving", async function () {
+    it("replaces the meter of one that is leaving, and does not keep it", async function () {
+      const { der, ...system } = await loadFixture(oneProspective);
+      const { aria } = system;
+      await commission(system, [der]);
+      await aria.connect(der.signer).leave();
+      const before = await aria.agreementOf(der.account);
+      const successor = new Wallet(Wallet.createRandom().privateKey);
+      await commission(system, [{ ...der, meter: successor }]);
+      expect([...(await aria.agreementOf(der.account))]).to.deep.equal([...before]);
+      const epoch = await aria.currentEpoch();
+      expect(await aria.meterOf(der.account, epoch + 1n)).to.equal(successor.address);
+    });
+
+    it("is refused for who has not joined, was turned away, or has left", async function () {
       const { der, ...system } = await loadFixture(oneProspective);
       const { aria, operator, stranger } = system;
       const asOperator = aria.connect(operator);
@@ -202,10 +215,6 @@ describe("An agreement", function () {
       const error = "WrongAgreementStatus";
       const unknown = asOperator.commission(commissioning(stranger.address));
       await refused(unknown, aria, error, 0n, Status.Prospective, Status.None);
-      await commission(system, [der]);
-      await aria.connect(der.signer).leave();
-      const leaving = asOperator.commission(commissioning(der.signer.address));
-      await refused(leaving, aria, error, 4n, Status.Prospective, Status.Leaving);
       const other = await newDer(8);
       await join(system, other);
       await asOperator.reject(other.signer);

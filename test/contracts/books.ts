@@ -152,7 +152,7 @@ export class Books {
     if (name === "Commissioned") {
       const agreement = required(this.agreements, account);
       if (agreement.status === Status.Prospective) agreement.sinceEpoch = fields.fromEpoch;
-      agreement.status = Status.Active;
+      if (agreement.status !== Status.Leaving) agreement.status = Status.Active;
       const keys = this.meters.get(account) ?? [];
       this.meters.set(account, [...keys, { key: fields.meter, fromEpoch: fields.fromEpoch }]);
     }

@@ -18,7 +18,7 @@ export interface FlowStatement {
   lastBlockHash: string;
 }
 
-const FLOW_STATEMENT = {
+export const FLOW_STATEMENT = {
   FlowStatement: [
     { name: "der", type: "address" },
     { name: "epoch", type: "uint32" },
@@ -53,20 +53,20 @@ export async function statementOf(der: Der, epoch: bigint, energyWh: bigint): Pr
   };
 }
 
+/** The EIP-712 domain of this ARIA, on this chain. */
+export async function domainOf({ aria }: System): Promise<TypedDataDomain> {
+  const { chainId } = await ethers.provider.getNetwork();
+  return { name: "Proof of Flow", version: "1", chainId, verifyingContract: await aria.getAddress() };
+}
+
 /** Signs for this ARIA, on this chain, unless the domain says otherwise. */
 export async function signed(
-  { aria }: System,
+  system: System,
   statement: FlowStatement,
   meter: Wallet,
   domain: TypedDataDomain = {},
 ): Promise<string> {
-  const { chainId } = await ethers.provider.getNetwork();
-  const verifyingContract = await aria.getAddress();
-  return meter.signTypedData(
-    { name: "Proof of Flow", version: "1", chainId, verifyingContract, ...domain },
-    FLOW_STATEMENT,
-    { ...statement },
-  );
+  return meter.signTypedData({ ...(await domainOf(system)), ...domain }, FLOW_STATEMENT, { ...statement });
 }
 
 /** The proof of a DER's row, where the test knows that there is one. */

@@ -35,7 +35,7 @@ interface Committed extends System {
 
 /** Swept: 1,000, 2,000 and 2,000 of 2,000 Wh. The Aggregator's own meters say 1,500, 1,900 and 2,500. */
 async function committed(rules: Partial<typeof RULES> = {}): Promise<Committed> {
-  const system = await deploy({ derCount: 3, rules });
+  const system = await deploy({ derCount: 3, bonds: 1n, rules });
   const request = await orderAndRequest(
     system,
     system.ders.map((der) => rowOf(der, [2_000n])),
@@ -57,20 +57,20 @@ function prove({ aria, stranger, request, leaves, proofs, ...system }: Committed
 }
 
 describe("A contradiction of the Aggregator with itself", function () {
-  it("is fined in favour of the DER that was swept too low", async function () {
+  it("is fined in the Operator's favour when a DER was swept too low", async function () {
     const system = await loadFixture(asAgreed);
     const { aria, request } = system;
     const der = derAt(system, 0);
     const sent = await expectMoves(system, () => prove(system, 0), {
       aggregator: -RULES.misreportFine,
-      ders: [RULES.misreportFine],
+      operator: RULES.misreportFine,
     });
     await expect(sent)
       .to.emit(aria, "ContradictionProven")
       .withArgs(disputeIdOf(der, request.firstEpoch), der.account, 1_000n, 1_500n, RULES.misreportFine);
   });
 
-  it("is fined in favour of the Operator when a DER was swept too high", async function () {
+  it("is fined as well when a DER was swept too high", async function () {
     const system = await loadFixture(asAgreed);
     await expectMoves(system, () => prove(system, 1), {
       aggregator: -RULES.misreportFine,
@@ -127,7 +127,7 @@ describe("A contradiction of the Aggregator with itself", function () {
     await at(sweptAt + RULES.disputeWindowSeconds + 1n, () => aria.releaseEscrow([1]));
     await expectMoves(system, () => prove(system, 0), {
       aggregator: -RULES.misreportFine,
-      ders: [RULES.misreportFine],
+      operator: RULES.misreportFine,
     });
   });
 

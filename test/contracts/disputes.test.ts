@@ -17,16 +17,12 @@ import {
   type System,
   toEpoch,
   UNIT,
-  VAULT_ERRORS,
 } from "./fixture.ts";
 import { orderAndRequest, type Request, rowOf, sweep, sweepWindow } from "./settling.ts";
 
 /** Three DERs with money for bonds; a request of three epochs, 2,000 Wh each, swept 1,000 Wh short for the first DER. */
 async function swept(): Promise<System & { request: Request; epoch: bigint }> {
-  const system = await deploy({ derCount: 3 });
-  for (const { signer } of system.ders) {
-    await system.vault.deposit(signer, 10n * RULES.disputeBond, { value: 10n * RULES.disputeBond * UNIT });
-  }
+  const system = await deploy({ derCount: 3, bonds: 10n });
   const rows = system.ders.map((der) => rowOf(der, [2_000n, 2_000n, 2_000n]));
   const request = await orderAndRequest(system, rows);
   await sweep(system, request, [
@@ -39,7 +35,7 @@ async function swept(): Promise<System & { request: Request; epoch: bigint }> {
 
 /** The same request, never swept. */
 async function unswept(): Promise<System & { request: Request; epoch: bigint }> {
-  const system = await deploy({ derCount: 3 });
+  const system = await deploy({ derCount: 3, bonds: 2n });
   const rows = system.ders.map((der) => rowOf(der, [2_000n, 2_000n, 2_000n]));
   const request = await orderAndRequest(system, rows);
   return { ...system, request, epoch: request.firstEpoch + 1n };
@@ -90,7 +86,7 @@ describe("A dispute", function () {
   });
 
   it("tolerates 10 Wh however little it is about", async function () {
-    const system = await deploy({ derCount: 1 });
+    const system = await deploy({ derCount: 1, bonds: 2n });
     const der = derAt(system, 0);
     const request = await orderAndRequest(system, [rowOf(der, [30n, 30n])]);
     await sweep(system, request, [[30n, 30n]]);
@@ -174,18 +170,46 @@ describe("A dispute", function () {
     );
   });
 
-  it("needs money for the bond in the DER's account", async function () {
+  it("takes its bond from what is free in the DER's account, and leaves the deposit alone", async function () {
+    const { request, epoch, ...system } = await loadFixture(swept);
+    const { vault, aria } = system;
+    const der = derAt(system, 0);
+    const rest = (await vault.freeOf(der.account)) - RULES.disputeBond + 1n;
+    await vault.connect(der.signer).withdraw(rest, der.signer);
+    const send = () => raise(system, der, request, epoch, 2_000n);
+    const args = [RULES.disputeBond, RULES.disputeBond - 1n];
+    await refused(send(), aria, "DisputeBondNotFree", ...args);
+    await vault.deposit(der.signer, 1n, { value: UNIT });
+    await send();
+    expect(await vault.balanceOf(der.account)).to.equal(der.deposit);
+    const another = raise(system, der, request, epoch + 1n, 2_000n);
+    await refused(another, aria, "DisputeBondNotFree", RULES.disputeBond, 0n);
+  });
+
+  it("takes it from any of the money of a DER that has left", async function () {
     const { request, epoch, ...system } = await loadFixture(swept);
     const { vault, aria } = system;
     const der = derAt(system, 0);
     await aria.connect(der.signer).leave();
     await toEpoch(system, epoch + 12n);
     await aria.connect(der.signer).close();
-    const rest = (await vault.freeOf(der.account)) - RULES.disputeBond + 1n;
+    const rest = (await vault.freeOf(der.account)) - RULES.disputeBond;
     await vault.connect(der.signer).withdraw(rest, der.signer);
-    const send = () => raise(system, der, request, epoch, 2_000n);
-    const args = [der.account, RULES.disputeBond, RULES.disputeBond - 1n];
-    await refused(send(), VAULT_ERRORS, "InsufficientBalance", ...args);
+    await raise(system, der, request, epoch, 2_000n);
+    expect(await vault.balanceOf(der.account)).to.equal(0n);
+  });
+
+  it("waits until a deposit that a penalty was taken from is whole again", async function () {
+    const system = await deploy({ derCount: 1, rules: { penaltyBps: 60_000n } });
+    const { vault, aria } = system;
+    const der = derAt(system, 0);
+    const request = await orderAndRequest(system, [rowOf(der, [2_000n])]);
+    await sweep(system, request, [[2_000n]]);
+    const missing = der.deposit - (await vault.balanceOf(der.account)) + RULES.disputeBond;
+    await vault.deposit(der.signer, missing - 1n, { value: (missing - 1n) * UNIT });
+    const send = () => raise(system, der, request, request.firstEpoch, 2_000n);
+    const args = [RULES.disputeBond, RULES.disputeBond - 1n];
+    await refused(send(), aria, "DisputeBondNotFree", ...args);
     await vault.deposit(der.signer, 1n, { value: UNIT });
     await send();
   });
@@ -251,7 +275,7 @@ describe("The proof of what was settled", function () {
       [7, 16],
       [3, 19],
     ] as const) {
-      const system = await deploy({ derCount, criteria: { depositPerKw: 5_000_000n } });
+      const system = await deploy({ derCount, bonds: 40n, criteria: { depositPerKw: 5_000_000n } });
       const rows = system.ders.map((der) => rowOf(der, Array<bigint>(count).fill(2_000n)));
       const request = await orderAndRequest(system, rows);
       await sweep(

@@ -64,7 +64,7 @@ export const OPERATOR_FUNDS = 10_000_000_000n;
 /** The enumerations of IARIATypes. */
 export const Status = { None: 0n, Prospective: 1n, Active: 2n, Suspended: 3n, Leaving: 4n, Closed: 5n };
 export const RequestStatus = { None: 0n, Requested: 1n, Swept: 2n, Released: 3n };
-export const DisputeStatus = { None: 0n, Open: 1n, Ruled: 2n, Defaulted: 3n };
+export const DisputeStatus = { None: 0n, Open: 1n, Ruled: 2n, Defaulted: 3n, Barred: 4n };
 export const Fault = { None: 0n, Aggregator: 1n, DER: 2n };
 
 // ----------------------------------------------------------------------------------------------------------- Parties
@@ -100,7 +100,10 @@ export interface System {
 
 /** An address of its own, with coins, for whom the chain signs. */
 export async function party(name: string): Promise<HardhatEthersSigner> {
-  const { address } = new Wallet(id(name));
+  return await funded(new Wallet(id(name)).address);
+}
+
+async function funded(address: string): Promise<HardhatEthersSigner> {
   await networkHelpers.setBalance(address, ethers.parseEther("10000"));
   return await ethers.getImpersonatedSigner(address);
 }
@@ -133,13 +136,18 @@ export async function commission(system: System, ders: readonly Der[]): Promise<
 
 export interface Deployment {
   derCount?: number;
+  /** what lies in each DER's account above its deposit, in dispute bonds */
+  bonds?: bigint;
+  /** who is the Aggregator, where a test needs its key */
+  aggregator?: Wallet;
   criteria?: Partial<Criteria>;
   rules?: Partial<Rules>;
 }
 
 /** Vault, ARIA and Registry; a funded Operator, the Aggregator's bond posted, and DERs in force from now on. */
-export async function deploy({ derCount = 0, ...terms }: Deployment = {}): Promise<System> {
-  const [owner, operator, aggregator, stranger] = await ethers.getSigners();
+export async function deploy({ derCount = 0, bonds = 0n, ...terms }: Deployment = {}): Promise<System> {
+  const [owner, operator, second, stranger] = await ethers.getSigners();
+  const aggregator = terms.aggregator ? await funded(terms.aggregator.address) : second;
   if (!owner || !operator || !aggregator || !stranger) throw new Error("the chain has too few signers");
   const criteria = { ...CRITERIA, ...terms.criteria };
   const vault = await new Vault__factory(owner).deploy(owner, ZeroAddress, UNIT, EXIT_WINDOW_SECONDS);
@@ -155,6 +163,10 @@ export async function deploy({ derCount = 0, ...terms }: Deployment = {}): Promi
   await system.aria.connect(aggregator).postBond();
   for (let index = 0; index < derCount; ++index) system.ders.push(await newDer(index, criteria));
   for (const der of system.ders) await join(system, der);
+  const spare = bonds * system.rules.disputeBond;
+  if (spare > 0n) {
+    for (const { signer } of system.ders) await vault.deposit(signer, spare, { value: spare * UNIT });
+  }
   if (derCount > 0) await commission(system, system.ders);
   await toNextEpoch(system);
   return system;

@@ -19,6 +19,8 @@ import { sumOf } from "./settling.ts";
 
 /** Events that an ordinary day does not see. */
 const ELSEWHERE = [
+  "EIP712DomainChanged",
+  "EquivocationProven",
   "HandOverCancelled",
   "OwnershipTransferStarted",
   "OwnershipTransferred",

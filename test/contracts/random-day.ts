@@ -171,7 +171,7 @@ export class RandomDay {
     const epoch = request.firstEpoch + BigInt(offset);
     const wh = row.energyWh[offset] ?? 0n;
     const disputeId = disputeIdOf(der, epoch);
-    if (this.#oneIn(3)) await this.#try(() => raise(this.#system, der, request, epoch, wh));
+    if (this.#oneIn(3)) await this.#try(() => this.#raise(der, request, epoch, wh));
     const { status, claimWh } = await aria.disputeOf(disputeId);
     if (status === 1n && this.#oneIn(3)) {
       const fault = this.#draw(3);
@@ -184,6 +184,18 @@ export class RandomDay {
       committed?.leaves.findIndex((each) => each.account === der.account && each.epoch === epoch) ?? -1;
     const [shown, proof] = [committed?.leaves[leaf], committed?.proofs[leaf]];
     if (shown && proof) await this.#try(() => aria.proveContradiction(rowProof(request, der), shown, proof));
+  }
+
+  /** As the DER's agent does: what is not free of the bond is deposited first. */
+  async #raise(der: Der, request: Request, epoch: bigint, wh: bigint): Promise<void> {
+    const { vault, rules } = this.#system;
+    const secured = (await vault.lockOf(der.account)) + rules.disputeBond;
+    const balance = await vault.balanceOf(der.account);
+    if (balance < secured) {
+      const missing = secured - balance;
+      await vault.deposit(der.signer, missing, { value: missing * UNIT });
+    }
+    await raise(this.#system, der, request, epoch, wh);
   }
 
   /** Waits until all that is open can end, and ends it. */

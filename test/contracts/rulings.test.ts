@@ -16,7 +16,6 @@ import {
   refused,
   RULES,
   type System,
-  UNIT,
 } from "./fixture.ts";
 import { orderAndRequest, type Request, rowOf, sumOf, sweep, sweepWindow } from "./settling.ts";
 
@@ -34,9 +33,8 @@ interface Claimed extends System {
 
 /** Of 2,000 Wh in each of three epochs the sweep credited 1,000, 2,000 and 1,500; the DER claims 1,800 in the first. */
 async function claimed(): Promise<Claimed> {
-  const system = await deploy({ derCount: 2 });
+  const system = await deploy({ derCount: 2, bonds: 10n });
   const der = derAt(system, 0);
-  await system.vault.deposit(der.signer, 10n * BOND, { value: 10n * BOND * UNIT });
   const rows = system.ders.map((each) => rowOf(each, [2_000n, 2_000n, 2_000n]));
   const request = await orderAndRequest(system, rows);
   const settlement = await sweep(system, request, [
@@ -107,11 +105,11 @@ describe("A ruling", function () {
   it("gives back of a capped penalty in proportion to what it was for", async function () {
     const small = await deploy({
       derCount: 1,
+      bonds: 2n,
       rules: { penaltyBps: 60_000n },
       criteria: { depositPerKw: 10_000n },
     });
     const poor = derAt(small, 0);
-    await small.vault.deposit(poor.signer, 2n * BOND, { value: 2n * BOND * UNIT });
     const asked = await orderAndRequest(small, [rowOf(poor, [2_000n, 2_000n])]);
     const settlement = await sweep(small, asked, [[2_000n, 2_000n]]);
     expect(settlement.taken[0]).to.equal(poor.deposit);
@@ -213,7 +211,7 @@ describe("A dispute not ruled on in time", function () {
   });
 
   it("is paid what was delivered when nothing was swept, without any penalty to give back", async function () {
-    const system = await deploy({ derCount: 1 });
+    const system = await deploy({ derCount: 1, bonds: 1n });
     const der = derAt(system, 0);
     const request = await orderAndRequest(system, [rowOf(der, [2_000n])]);
     await at(sweepWindow(system, request).closes + 1n, () =>
@@ -234,7 +232,8 @@ describe("A dispute not ruled on in time", function () {
   });
 
   it("leaves enough in escrow for all others, and nothing behind, when everybody disputes everything", async function () {
-    const system = await deploy({ derCount: 5, rules: { feeBps: 10_000n, penaltyBps: 10_000n } });
+    const rules_ = { feeBps: 10_000n, penaltyBps: 10_000n };
+    const system = await deploy({ derCount: 5, bonds: 10n, rules: rules_ });
     const rows = system.ders.map((der, i) => rowOf(der, [1_777n, 1_501n + BigInt(i), 1_999n]));
     const request = await orderAndRequest(system, rows);
     await sweep(
@@ -253,7 +252,9 @@ describe("A dispute not ruled on in time", function () {
     await at(raisedAt + RULES.rulingWindowSeconds + 1n, () => system.aria.settleByDefault(disputeIds[0]!));
     for (const disputeId of disputeIds.slice(1)) await system.aria.settleByDefault(disputeId);
     const gains = await Promise.all(
-      system.ders.map(async ({ account, deposit }) => (await system.vault.balanceOf(account)) - deposit),
+      system.ders.map(
+        async ({ account, deposit }) => (await system.vault.balanceOf(account)) - deposit - 10n * BOND,
+      ),
     );
     gains.forEach((gain, i) => {
       const worth = rules.payment(sumOf(rows[i]!.energyWh), rows[i]!.price);

@@ -1,7 +1,7 @@
 import { expect } from "chai";
-import { concat, id, Signature, Wallet, ZeroAddress } from "ethers";
+import { concat, id, Signature, Wallet, ZeroAddress, ZeroHash } from "ethers";
 
-import { blockstamp, type Claim, raise, rowProof, signed, statementOf } from "./claims.ts";
+import { blockstamp, type Claim, domainOf, raise, rowProof, signed, statementOf } from "./claims.ts";
 import {
   commission,
   deploy,
@@ -31,7 +31,7 @@ interface Case extends System {
 }
 
 async function short(): Promise<Case> {
-  const system = await deploy({ derCount: 2 });
+  const system = await deploy({ derCount: 2, bonds: 4n });
   const [der, other] = [derAt(system, 0), derAt(system, 1)];
   const rows = [rowOf(der, [2_000n, 2_000n]), rowOf(other, [2_000n, 2_000n])];
   const request = await orderAndRequest(system, rows);
@@ -102,6 +102,14 @@ describe("A flow statement", function () {
     }
   });
 
+  it("is for the domain that ARIA tells of itself", async function () {
+    const system = await loadFixture(short);
+    const { fields, name, version, chainId, verifyingContract, salt, extensions } =
+      await system.aria.eip712Domain();
+    expect([fields, salt, [...extensions]]).to.deep.equal(["0x0f", ZeroHash, []]);
+    expect({ name, version, chainId, verifyingContract }).to.deep.equal(await domainOf(system));
+  });
+
   it("has a signature in the form that there is only one of", async function () {
     const { disputes, aria, der, request, epoch, ...system } = await loadFixture(short);
     const statement = await statementOf(der, epoch, 2_000n);
@@ -122,7 +130,7 @@ describe("A flow statement", function () {
 describe("A meter that was replaced", function () {
   /** One request of four epochs, during the second of which the first DER's meter is replaced. */
   async function replaced(): Promise<Case & { successor: Wallet }> {
-    const system = await deploy({ derCount: 2 });
+    const system = await deploy({ derCount: 2, bonds: 10n });
     const [der, other] = [derAt(system, 0), derAt(system, 1)];
     const request = await orderAndRequest(system, [rowOf(der, [2_000n, 2_000n, 2_000n, 2_000n])]);
     const successor = new Wallet(id("the meter that comes after"));

@@ -41,11 +41,17 @@ describe("The terms of an ARIA", function () {
     const cases: [name: string, received: bigint, criteria: Partial<Criteria>, rules?: Partial<Rules>][] = [
       ["minPowerW", 100_001n, { minPowerW: 100_001n }],
       ["depositFloorBps", 10_001n, { depositFloorBps: 10_001n }],
+      ["depositPerKw", 2n ** 63n, { maxPowerW: 1_000n, depositPerKw: 2n ** 63n }],
       ["depositPerKw", 2n ** 63n, { maxPowerW: 2n ** 32n - 1n, depositPerKw: 2n ** 63n }],
       ["epochSeconds", 0n, {}, { epochSeconds: 0n }],
+      ["sweepWindowSeconds", 0n, {}, { sweepWindowSeconds: 0n }],
+      ["disputeWindowSeconds", 0n, {}, { disputeWindowSeconds: 0n }],
+      ["rulingWindowSeconds", 0n, {}, { rulingWindowSeconds: 0n }],
       ["deliveryToleranceBps", 10_001n, {}, { deliveryToleranceBps: 10_001n }],
       ["meterToleranceBps", 10_001n, {}, { meterToleranceBps: 10_001n }],
       ["feeBps", 10_001n, {}, { feeBps: 10_001n }],
+      ["aggregatorBond", 2n ** 63n, {}, { aggregatorBond: 2n ** 63n }],
+      ["disputeBond", 2n ** 63n, {}, { disputeBond: 2n ** 63n }],
       ["misreportFine", 20_000_001n, {}, { misreportFine: 20_000_001n }],
     ];
     for (const [name, received, criteria, rules] of cases) {
@@ -55,6 +61,19 @@ describe("The terms of an ARIA", function () {
     await attempt(
       { minPowerW: 100_000n, depositFloorBps: 10_000n },
       { ...edges, misreportFine: RULES.aggregatorBond },
+    );
+    const [most, shortest] = [2n ** 63n - 1n, 1n];
+    await attempt(
+      { maxPowerW: 1_000n, depositPerKw: most },
+      {
+        aggregatorBond: most,
+        disputeBond: most,
+        misreportFine: most,
+        epochSeconds: shortest,
+        sweepWindowSeconds: shortest,
+        disputeWindowSeconds: shortest,
+        rulingWindowSeconds: shortest,
+      },
     );
   });
 

@@ -1,277 +1,282 @@
-import { request } from "node:http";
+import { readFileSync } from "node:fs";
+import type { Socket } from "node:net";
+import { gzipSync } from "node:zlib";
 
 import { expect } from "chai";
-import { Wallet } from "ethers";
 
-import { type EvidenceQuery, fetchEvidence, readQuery, requesterOf } from "../../agents/evidence/query.ts";
-import { type EvidenceServer, serveEvidence } from "../../agents/evidence/server.ts";
+import {
+  askForEvidence,
+  type Fetched,
+  type FetchLimits,
+  fetchEvidence,
+} from "../../agents/evidence/query.ts";
+import { readQuery, requesterOf, type SignedQuery, targetOf } from "../../agents/evidence/request.ts";
+import { serveEvidence } from "../../agents/evidence/server.ts";
+import {
+  ARIA,
+  CHAIN,
+  EVIDENCE,
+  HOLDER,
+  HostileServer,
+  NOW,
+  OPERATOR,
+  OTHER_ARIA,
+  QUERY,
+  SERVED,
+  signed,
+  STATEMENT,
+  STRANGER,
+  textOf,
+} from "./wire.ts";
 
-const ARIA = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359";
-const OTHER_ARIA = "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB";
-const CHAIN = 31_337n;
-const NOW = 1_782_000_000;
-const OPERATOR = new Wallet(`0x${"0a".repeat(32)}`);
-/** Whose evidence it is. */
-const HOLDER = new Wallet(`0x${"0c".repeat(32)}`).address;
-const STRANGER = new Wallet(`0x${"0b".repeat(32)}`);
-const QUERY: EvidenceQuery = { aria: ARIA, account: 5n, epoch: 1_980_000 };
-const EVIDENCE = '{"it":"flowed"}';
-const REFUSAL = '{"error":"no evidence for you here"}';
+const { aria, account, epoch } = QUERY;
+const OK = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
 
-interface Answer {
-  status: number | undefined;
-  type: string | undefined;
-  body: string;
+function ask(url: string, limits?: FetchLimits, signer = OPERATOR): Promise<Fetched> {
+  return askForEvidence(url, HOLDER, QUERY, signer, CHAIN, NOW, limits);
 }
 
-/** Sends just this, and returns the answer as it comes. */
-function send(
-  url: string,
-  path: string,
-  headers: Record<string, string> = {},
-  method = "GET",
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    request(new URL(path, url), { method, headers }, (response) => {
-      let body = "";
-      response
-        .setEncoding("utf8")
-        .on("data", (chunk: string) => (body += chunk))
-        .on("end", () => {
-          resolve({ status: response.statusCode, type: response.headers["content-type"], body });
-        });
-    })
-      .on("error", reject)
-      .end();
-  });
-}
-
-/** What fetchEvidence sends, kept for the tests to alter. */
-async function signedRequest(
-  query = QUERY,
-  signer = OPERATOR,
-  now = NOW,
-  holder = HOLDER,
-): Promise<{ path: string; authorization: string }> {
-  let kept = { path: "", authorization: "" };
-  const eavesdropper = await serveEvidence({ ...LISTEN, answer: () => Promise.resolve(undefined) });
-  const inner = globalThis.fetch;
-  globalThis.fetch = (input, init) => {
-    const { pathname, search } = input as URL;
-    const { authorization } = init?.headers as Record<"authorization", string>;
-    kept = { path: `${pathname}${search}`, authorization };
-    return inner(input, init);
-  };
-  try {
-    await fetchEvidence(eavesdropper.url, holder, query, signer, CHAIN, now);
-  } finally {
-    globalThis.fetch = inner;
-    await eavesdropper.close();
-  }
-  return kept;
-}
-
-const LISTEN = {
-  holder: HOLDER,
-  host: "127.0.0.1",
-  port: 0,
-  chainId: CHAIN,
-  now: () => NOW,
-};
-
-describe("Evidence over HTTP", function () {
-  let server: EvidenceServer;
-  let asked: { query: EvidenceQuery; requester: string }[];
-
-  beforeEach(async function () {
-    asked = [];
-    server = await serveEvidence({
-      ...LISTEN,
-      answer: (query, requester) => {
-        asked.push({ query, requester });
-        const { aria, account, epoch } = query;
-        const entitled =
-          requester === OPERATOR.address && aria === ARIA && account === 5n && epoch === QUERY.epoch;
-        return Promise.resolve(entitled ? EVIDENCE : undefined);
-      },
-    });
-  });
+describe("A client of evidence", function () {
+  let hostile: HostileServer | undefined;
 
   afterEach(async function () {
-    await server.close();
+    await hostile?.close();
+    hostile = undefined;
   });
 
-  it("answers whom it is for", async function () {
-    expect(await fetchEvidence(server.url, HOLDER, QUERY, OPERATOR, CHAIN, NOW)).to.equal(EVIDENCE);
-    expect(asked).to.deep.equal([{ query: QUERY, requester: OPERATOR.address }]);
-  });
+  async function treatedSo(treat: (socket: Socket) => void, limits?: FetchLimits): Promise<Fetched> {
+    hostile = await HostileServer.start(treat);
+    return ask(hostile.url, limits);
+  }
 
-  it("answers with JSON", async function () {
-    const { path, authorization } = await signedRequest();
-    expect(await send(server.url, path, { authorization })).to.deep.equal({
-      status: 200,
-      type: "application/json",
-      body: EVIDENCE,
-    });
-  });
-
-  it("is nothing to a party that is not entitled", async function () {
-    expect(await fetchEvidence(server.url, HOLDER, QUERY, STRANGER, CHAIN, NOW)).to.be.undefined;
-    expect(asked.map(({ requester }) => requester)).to.deep.equal([STRANGER.address]);
-  });
-
-  it("is nothing where nobody answers", async function () {
-    await server.close();
-    expect(await fetchEvidence(server.url, HOLDER, QUERY, OPERATOR, CHAIN, NOW)).to.be.undefined;
-    server = await serveEvidence({ ...LISTEN, answer: () => Promise.resolve(undefined) });
-  });
-
-  it("can be asked for during five minutes of chain time, and not after", async function () {
-    for (const [signedAt, body] of [
-      [NOW, EVIDENCE],
-      [NOW - 300, EVIDENCE],
-      [NOW - 301, REFUSAL],
-    ] as const) {
-      const { path, authorization } = await signedRequest(QUERY, OPERATOR, signedAt);
-      expect((await send(server.url, path, { authorization })).body, `signed at ${signedAt}`).to.equal(body);
-    }
-  });
-
-  describe("refuses, all with the same answer:", function () {
-    const REFUSED: Answer = { status: 404, type: "application/json", body: REFUSAL };
-    let path: string;
-    let authorization: string;
-
-    before(async function () {
-      ({ path, authorization } = await signedRequest());
-    });
-
-    /** What is sent instead of the entitled request. */
-    const cases: Record<string, () => [string, Record<string, string>, string?]> = {
-      "no authorization": () => [path, {}],
-      "another scheme": () => [path, { authorization: authorization.replace("ProofOfFlow", "Bearer") }],
-      "a signature cut short": () => [path, { authorization: authorization.slice(0, -2) }],
-      "a signature that nobody can have made": () => [
-        path,
-        { authorization: authorization.slice(0, -2).concat("05") },
-      ],
-      "a signature of nothing but zeros": () => [
-        path,
-        { authorization: authorization.replace(/0x.*/, `0x${"00".repeat(65)}`) },
-      ],
-      "a longer life than was signed": () => [
-        path,
-        { authorization: authorization.replace(String(NOW + 300), String(NOW + 9_999)) },
-      ],
-      "a request that expired": () => [
-        path,
-        { authorization: authorization.replace(String(NOW + 300), String(NOW - 1)) },
-      ],
-      "a request replayed for another epoch": () => [
-        path.replace(`epoch=${QUERY.epoch}`, `epoch=${QUERY.epoch + 1}`),
-        { authorization },
-      ],
-      "a request replayed for another account": () => [
-        path.replace("account=5", "account=6"),
-        { authorization },
-      ],
-      "a request replayed to another ARIA": () => [path.replace(ARIA, OTHER_ARIA), { authorization }],
-      "an address with a wrong checksum": () => [
-        path.replace(ARIA, ARIA.replace("fB69", "Fb69")),
-        { authorization },
-      ],
-      "no query": () => ["/evidence", { authorization }],
-      "a parameter left out": () => [path.replace(/&epoch=\d+/, ""), { authorization }],
-      "a parameter too many": () => [`${path}&more=1`, { authorization }],
-      "an account that is no number": () => [path.replace("account=5", "account=0x5"), { authorization }],
-      "an account that is negative": () => [path.replace("account=5", "account=-5"), { authorization }],
-      "an account beyond 32 bits": () => [path.replace("account=5", "account=9999999999"), { authorization }],
-      "an epoch beyond 32 bits": () => [
-        path.replace(`epoch=${QUERY.epoch}`, "epoch=9999999999"),
-        { authorization },
-      ],
-      "another path": () => [path.replace("/evidence", "/"), { authorization }],
-      "the method POST": () => [path, { authorization }, "POST"],
-      "the method PUT": () => [path, { authorization }, "PUT"],
-      "the method DELETE": () => [path, { authorization }, "DELETE"],
-      "the method OPTIONS": () => [path, { authorization }, "OPTIONS"],
+  /** Sends a block over and over, as fast as it is taken. @returns what was sent, bytes */
+  function pour(socket: Socket, block: string): () => number {
+    let sent = 0;
+    const more = (): void => {
+      while (socket.writable && socket.write(block)) sent += block.length;
     };
-    for (const [what, altered] of Object.entries(cases)) {
-      it(what, async function () {
-        const [target, headers, method] = altered();
-        expect(await send(server.url, target, headers, method)).to.deep.equal(REFUSED);
-        expect(asked.filter(({ requester }) => requester === OPERATOR.address)).to.be.empty;
+    socket.on("drain", more);
+    more();
+    return () => sent;
+  }
+
+  it("gets evidence, or the statement alone, from a party that has it for it", async function () {
+    const server = await serveEvidence(SERVED);
+    try {
+      expect(await ask(server.url)).to.deep.equal({ evidence: EVIDENCE });
+      const request = { aria, account, epoch };
+      expect(await fetchEvidence(server.url, HOLDER, request, OPERATOR, CHAIN, NOW)).to.equal(EVIDENCE);
+      const statement = { ...request, what: "statement" } as const;
+      expect(await fetchEvidence(server.url, HOLDER, statement, OPERATOR, CHAIN, NOW)).to.equal(STATEMENT);
+    } finally {
+      await server.close();
+    }
+  });
+
+  it("is told no more than that it was refused", async function () {
+    const server = await serveEvidence(SERVED);
+    try {
+      expect(await ask(server.url, {}, STRANGER)).to.deep.equal({ failure: "refused" });
+      expect(await fetchEvidence(server.url, HOLDER, QUERY, STRANGER, CHAIN, NOW)).to.be.undefined;
+    } finally {
+      await server.close();
+    }
+    expect(await ask(server.url), "closed").to.deep.equal({ failure: "unreachable" });
+  });
+
+  it("asks at addresses of http and https only", async function () {
+    for (const url of ["ftp://localhost", "file:///etc/passwd", "data:,{}", "localhost", ""]) {
+      expect(await ask(url), url).to.deep.equal({ failure: "unreachable" });
+    }
+    expect(await ask("https://127.0.0.1:9")).to.deep.equal({ failure: "unreachable" });
+  });
+
+  for (const status of ["204 No Content", "206 Partial Content", "404 Not Found", "500 Oops", "429 Later"]) {
+    it(`takes no evidence from an answer ${status}`, async function () {
+      const fetched = await treatedSo((socket) => socket.end(`HTTP/1.1 ${status}\r\n\r\n{}`));
+      expect(fetched).to.deep.equal({ failure: "refused" });
+    });
+  }
+
+  for (const status of [301, 302, 303, 307, 308]) {
+    it(`does not follow a redirect ${status}`, async function () {
+      const elsewhere = await HostileServer.start((socket) => socket.end(`${OK}\r\n{}`));
+      try {
+        const to = `${elsewhere.url}${targetOf(QUERY)}`;
+        const redirect = `HTTP/1.1 ${status} There\r\nlocation: ${to}\r\ncontent-length: 0\r\n\r\n`;
+        expect(await treatedSo((socket) => socket.end(redirect))).to.deep.equal({ failure: "refused" });
+        expect(elsewhere.connections).to.equal(0);
+      } finally {
+        await elsewhere.close();
+      }
+    });
+  }
+
+  it("takes evidence of the largest size, and not a byte more", async function () {
+    const answer = `${OK}\r\n${EVIDENCE}`;
+    const end = (socket: Socket): unknown => socket.end(answer);
+    expect(await treatedSo(end, { maxBytes: EVIDENCE.length })).to.deep.equal({ evidence: EVIDENCE });
+    await hostile?.close();
+    expect(await treatedSo(end, { maxBytes: EVIDENCE.length - 1 })).to.deep.equal({ failure: "too large" });
+  });
+
+  it("stops reading an answer without end", async function () {
+    let sent = (): number => 0;
+    const fetched = await treatedSo(
+      (socket) => {
+        socket.write(`${OK}\r\n`);
+        sent = pour(socket, "x".repeat(2 ** 16));
+      },
+      { maxBytes: 2 ** 20 },
+    );
+    expect(fetched).to.deep.equal({ failure: "too large" });
+    expect(sent()).to.be.lessThan(64 * 2 ** 20);
+  });
+
+  it("counts what an answer unpacks to", async function () {
+    const packed = gzipSync(Buffer.alloc(16 * 2 ** 20));
+    const head = `${OK}content-encoding: gzip\r\ncontent-length: ${packed.length}\r\n\r\n`;
+    const fetched = await treatedSo((socket) => socket.end(Buffer.concat([Buffer.from(head), packed])), {
+      maxBytes: 2 ** 20,
+    });
+    expect(fetched).to.deep.equal({ failure: "too large" });
+  });
+
+  it("does not read headers without end", async function () {
+    const fetched = await treatedSo((socket) => {
+      socket.write(OK);
+      pour(socket, "x-more: y\r\n".repeat(1_000));
+    });
+    expect(fetched).to.deep.equal({ failure: "unreachable" });
+  });
+
+  const slow: Record<string, (socket: Socket) => void> = {
+    "says nothing": () => undefined,
+    "never ends its headers": (socket) => socket.write(OK),
+    "never ends its answer": (socket) => socket.write(`${OK}content-length: 9\r\n\r\n{`),
+    "sends its answer drop by drop": (socket) => {
+      socket.write(`${OK}\r\n`);
+      const drip = setInterval(() => socket.write(" "), 20);
+      socket.on("close", () => {
+        clearInterval(drip);
       });
-    }
-
-    it("an address without its checksum", async function () {
-      const headers = { authorization };
-      expect(await send(server.url, path.replace(ARIA, ARIA.toLowerCase()), headers)).to.deep.equal(REFUSED);
+    },
+    "promises an answer again and again": (socket) => {
+      const drip = setInterval(() => socket.write("HTTP/1.1 102 Processing\r\n\r\n"), 20);
+      socket.on("close", () => {
+        clearInterval(drip);
+      });
+    },
+  };
+  for (const [what, treat] of Object.entries(slow)) {
+    it(`does not wait for a server that ${what}`, async function () {
+      const started = performance.now();
+      expect(await treatedSo(treat, { deadlineMs: 300 })).to.deep.equal({ failure: "too slow" });
+      expect(performance.now() - started).to.be.lessThan(3_000);
     });
+  }
 
-    it("a request that was made to another party, and passed on", async function () {
-      const passedOn = await signedRequest(QUERY, OPERATOR, NOW, STRANGER.address);
-      const headers = { authorization: passedOn.authorization };
-      expect(await send(server.url, passedOn.path, headers)).to.deep.equal(REFUSED);
+  const broken: Record<string, (socket: Socket) => void> = {
+    "hangs up": (socket) => socket.end(),
+    "resets the connection": (socket) => socket.resetAndDestroy(),
+    "hangs up before the end of its headers": (socket) => socket.end(OK),
+    "hangs up before the end of its answer": (socket) => socket.end(`${OK}content-length: 99\r\n\r\n{}`),
+    "hangs up amid a chunk": (socket) => socket.end(`${OK}transfer-encoding: chunked\r\n\r\n10\r\n{"it":`),
+    "does not speak HTTP": (socket) => socket.end("220 mail.example.org ESMTP\r\n"),
+  };
+  for (const [what, treat] of Object.entries(broken)) {
+    it(`takes nothing from a server that ${what}`, async function () {
+      expect(await treatedSo(treat)).to.deep.equal({ failure: "unreachable" });
     });
+  }
 
-    it("a request that a stranger signed", async function () {
-      const foreign = await signedRequest(QUERY, STRANGER);
-      const headers = { authorization: foreign.authorization };
-      expect(await send(server.url, foreign.path, headers)).to.deep.equal(REFUSED);
+  const noText: Record<string, string> = {
+    "bytes that occur in no UTF-8": "ff fe 80 80",
+    "an overlong form": "c0 af",
+    "half a surrogate": "ed a0 80",
+    "a character cut short": "7b 22 c3",
+  };
+  for (const [what, hex] of Object.entries(noText)) {
+    it(`takes no evidence of ${what}`, async function () {
+      const bytes = Buffer.from(hex.replaceAll(" ", ""), "hex");
+      const answer = Buffer.concat([Buffer.from(`${OK}\r\n`), bytes]);
+      expect(await treatedSo((socket) => socket.end(answer))).to.deep.equal({ failure: "not text" });
     });
+  }
 
-    it("evidence that it does not have", async function () {
-      const other = await signedRequest({ ...QUERY, epoch: 7 });
-      const headers = { authorization: other.authorization };
-      expect(await send(server.url, other.path, headers)).to.deep.equal(REFUSED);
+  it("keeps every character as it was sent", async function () {
+    const text = '\ufeff{"der":"Zürich ☀ 🌞"}\0\r\n';
+    const fetched = await treatedSo((socket) => {
+      for (const byte of Buffer.from(`${OK}\r\n${text}`)) socket.write(Buffer.of(byte));
+      socket.end();
     });
+    expect(fetched).to.deep.equal({ evidence: text });
   });
 
-  it("says that evidence could not be read, but not why, when the fault is its own", async function () {
-    const broken = await serveEvidence({
-      ...LISTEN,
-      answer: () => Promise.reject(new Error("disk on fire")),
-    });
-    const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
+  it("signs each request with another nonce", async function () {
+    const seen: string[] = [];
+    hostile = await HostileServer.start((socket) => socket.end());
+    const inner = globalThis.fetch;
+    globalThis.fetch = (input, init) => {
+      seen.push((init?.headers as Record<"authorization", string>).authorization.split(" ")[2] ?? "");
+      return inner(input, init);
+    };
     try {
-      const { path, authorization } = await signedRequest();
-      const { status, body } = await send(broken.url, path, { authorization });
-      expect(status).to.equal(500);
-      expect(body).to.equal('{"error":"evidence could not be read"}');
-      expect((await warned).message).to.equal("disk on fire");
-      expect(await fetchEvidence(broken.url, HOLDER, QUERY, OPERATOR, CHAIN, NOW)).to.be.undefined;
+      for (let i = 0; i < 3; i += 1) await ask(hostile.url);
     } finally {
-      await broken.close();
+      globalThis.fetch = inner;
     }
-  });
-
-  it("is served at an address that IPv6 can have as well", async function () {
-    const six = await serveEvidence({
-      ...LISTEN,
-      host: "::1",
-      answer: () => Promise.resolve(EVIDENCE),
-    });
-    try {
-      expect(six.url).to.match(/^http:\/\/\[::1\]:\d+$/);
-      expect(await fetchEvidence(six.url, HOLDER, QUERY, OPERATOR, CHAIN, NOW)).to.equal(EVIDENCE);
-    } finally {
-      await six.close();
-    }
+    expect(new Set(seen).size).to.equal(3);
+    for (const nonce of seen) expect(nonce).to.match(/^0x[0-9a-f]{64}$/);
   });
 });
 
 describe("A signed query", function () {
-  it("reads as it was sent, and gives its signer away for this holder, ARIA and chain only", async function () {
-    const { path, authorization } = await signedRequest();
-    const signed = readQuery("GET", path, authorization)!;
-    expect(signed.query).to.deep.equal(QUERY);
-    expect(signed.expires).to.equal(NOW + 300);
-    expect(requesterOf({ chainId: CHAIN, aria: ARIA }, HOLDER, signed)).to.equal(OPERATOR.address);
-    expect(requesterOf({ chainId: CHAIN, aria: OTHER_ARIA }, HOLDER, signed)).to.not.equal(OPERATOR.address);
-    expect(requesterOf({ chainId: CHAIN, aria: ARIA }, STRANGER.address, signed)).to.not.equal(
-      OPERATOR.address,
-    );
-    expect(requesterOf({ chainId: 1n, aria: ARIA }, HOLDER, signed)).to.not.equal(OPERATOR.address);
+  let request: SignedQuery;
+
+  before(async function () {
+    request = await signed();
+  });
+
+  it("reads as it was sent", function () {
+    const authorization = /Authorization: (.*)\r\n/.exec(textOf(request))?.[1];
+    expect(readQuery("GET", targetOf(QUERY), authorization)).to.deep.equal(request);
+    for (const method of ["POST", "get", undefined]) {
+      expect(readQuery(method, targetOf(QUERY), authorization)).to.be.undefined;
+    }
+    expect(readQuery("GET", undefined, authorization)).to.be.undefined;
+    expect(readQuery("GET", targetOf(QUERY), undefined)).to.be.undefined;
+  });
+
+  it("gives its signer away for this holder, ARIA and chain, and every word of it, only", function () {
+    const venue = { chainId: CHAIN, aria: ARIA };
+    const { query } = request;
+    expect(requesterOf(venue, HOLDER, request)).to.equal(OPERATOR.address);
+    const others = [
+      requesterOf({ chainId: CHAIN, aria: OTHER_ARIA }, HOLDER, request),
+      requesterOf({ chainId: 1n, aria: ARIA }, HOLDER, request),
+      requesterOf(venue, STRANGER.address, request),
+      requesterOf(venue, HOLDER, { ...request, expires: request.expires + 1 }),
+      requesterOf(venue, HOLDER, { ...request, nonce: `0x${"00".repeat(32)}` }),
+      requesterOf(venue, HOLDER, { ...request, query: { ...query, account: 6n } }),
+      requesterOf(venue, HOLDER, { ...request, query: { ...query, epoch: 7 } }),
+      requesterOf(venue, HOLDER, { ...request, query: { ...query, what: "statement" } }),
+    ];
+    for (const other of others) expect(other).to.not.equal(OPERATOR.address);
+  });
+
+  it("is the one in the documentation", function () {
+    const page = readFileSync(new URL("../../docs/access.md", import.meta.url), "utf8");
+    const [, target, authorization] = /GET (\S+) HTTP[^]*?Authorization: (.*)/.exec(page) ?? [];
+    const example = readQuery("GET", target, authorization)!;
+    const [, holder = "", signer] = /is to `(.*)` on chain 31337, signed by `(.*)`/.exec(page) ?? [];
+    expect(requesterOf({ chainId: CHAIN, aria: example.query.aria }, holder, example)).to.equal(signer);
+  });
+
+  it("has no signer if nobody can have signed it", function () {
+    const venue = { chainId: CHAIN, aria: ARIA };
+    for (const signature of ["0x", `0x${"00".repeat(65)}`, request.signature.slice(0, -2).concat("05")]) {
+      expect(requesterOf(venue, HOLDER, { ...request, signature })).to.be.undefined;
+    }
   });
 });

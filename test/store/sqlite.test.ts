@@ -1,84 +1,47 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { DatabaseSync } from "node:sqlite";
-
 import { expect } from "chai";
 import fc from "fast-check";
 
-import { SmartMeter } from "../../agents/metering/meter.ts";
 import {
   type ChainFaultKind,
   FieldError,
   genesisDigest,
   readingDigest,
   type StampedReading,
-  verifyChain,
 } from "../../agents/metering/reading.ts";
 import { openSqliteStore } from "../../agents/store/sqlite.ts";
+import { BrokenChainError, ConflictError, type ReadingStore } from "../../agents/store/store.ts";
 import {
-  BrokenChainError,
-  ConflictError,
-  type ReadingStore,
-  StoreFileError,
-  StoreLockedError,
-  StoreVersionError,
-} from "../../agents/store/store.ts";
+  ARIA,
+  blockOf,
+  following,
+  hash,
+  METER,
+  OTHER_ARIA,
+  OTHER_METER,
+  readingsOf,
+  rejection,
+  sharingBlocks,
+  StoreStage,
+} from "./stage.ts";
 
-const METER = "0x8ba1f109551bD432803012645Ac136ddd64DBA72";
-const OTHER_METER = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
-const ARIA = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359";
-const OTHER_ARIA = "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB";
-const BLOCK_SECONDS = 12;
-
-/** The first readings of a meter, at 12, 24, 36... seconds. */
-function readingsOf(address: string, count: number): StampedReading[] {
-  const source = { stepSeconds: 900, powerW: () => 5_000n };
-  const meter = new SmartMeter({ address, source, startUnixSeconds: 0 });
-  return Array.from({ length: count }, (_, index) =>
-    meter.read({ number: index + 1, hash: hash(index + 1), timestamp: (index + 1) * BLOCK_SECONDS }),
-  );
-}
-
-function hash(number: number): string {
-  return `0x${number.toString(16).padStart(64, "0")}`;
-}
-
-/** The rejection of a promise, which must be of the type. */
-async function rejection<T extends Error>(
-  promise: Promise<unknown>,
-  type: abstract new (...args: never[]) => T,
-): Promise<T> {
-  const outcome = await promise.then(
-    () => "nothing was rejected",
-    (error: unknown) => error,
-  );
-  expect(outcome).to.be.instanceOf(type);
-  return outcome as T;
-}
+const readsPerBlock = fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 8 });
 
 describe("SQLite store", function () {
-  let directory: string;
-  let path: string;
+  let stage: StoreStage;
   let store: ReadingStore;
 
   beforeEach(function () {
-    directory = mkdtempSync(join(tmpdir(), "proof-of-flow-store-"));
-    path = join(directory, "store.sqlite");
-    store = openSqliteStore(path);
+    stage = new StoreStage();
+    store = stage.store;
   });
 
   afterEach(async function () {
-    await store.close().catch(() => undefined); // some tests have closed it
-    rmSync(directory, { recursive: true });
+    await stage.remove();
   });
 
   async function reopen(): Promise<void> {
-    await store.close();
-    store = openSqliteStore(path);
+    await stage.reopen();
+    store = stage.store;
   }
 
   describe("readings", function () {
@@ -135,6 +98,33 @@ describe("SQLite store", function () {
       expect(await store.lastReadingBefore(METER, 12)).to.equal(undefined);
     });
 
+    it("that share a block or a second are kept in their order, and found by time together", async function () {
+      await fc.assert(
+        fc.asyncProperty(readsPerBlock, fc.nat(60), fc.nat(60), async (counts, from, to) => {
+          const memory = openSqliteStore(":memory:");
+          const readings = sharingBlocks(counts);
+          await memory.appendReadings(readings);
+          expect(await memory.readingsBetween(METER, from, to)).to.deep.equal(
+            readings.filter(({ blockTimestamp }) => from <= blockTimestamp && blockTimestamp < to),
+          );
+          expect(await memory.lastReadingBefore(METER, from)).to.deep.equal(
+            readings.findLast(({ blockTimestamp }) => blockTimestamp < from),
+          );
+          expect(await memory.lastReading(METER)).to.deep.equal(readings.at(-1));
+          await memory.close();
+        }),
+      );
+    });
+
+    it("of a block that was read before continue its chain, also after opening it again", async function () {
+      const readings = sharingBlocks([3, 2]);
+      await store.appendReadings(readings.slice(0, 1));
+      await reopen();
+      await store.appendReadings(readings.slice(1, 4));
+      await store.appendReadings(readings.slice(4));
+      expect(await store.readingsBetween(METER, 0, Infinity)).to.deep.equal(readings);
+    });
+
     it("may be none at all", async function () {
       await store.appendReadings([]);
     });
@@ -152,6 +142,8 @@ describe("SQLite store", function () {
         [[{ ...fork, digest: readingDigest(fork) }, fourth!], "broken-link", 3],
         [[{ ...third!, powerW: -1n }], "malformed", 2],
         [[...readingsOf(OTHER_METER, 1), third!, fourth!, fourth!], "sequence-gap", 3],
+        [[following(readings[1], blockOf(readings[0]!))], "block-older", 2],
+        [[following(readings[1], { ...blockOf(readings[1]!), blockHash: hash(9) })], "block-conflict", 2],
       ];
       for (const [refused, fault, sequence] of faults) {
         const error = await rejection(store.appendReadings(refused), BrokenChainError);
@@ -263,154 +255,4 @@ describe("SQLite store", function () {
       expect(await store.latestBlock()).to.equal(readings.at(-1)?.blockNumber);
     });
   });
-
-  describe("file", function () {
-    it("refuses to change or delete what was said, whoever asks", async function () {
-      await store.appendReadings(readingsOf(METER, 1));
-      await store.saveStatement({ meter: METER, epoch: 1, aria: ARIA, payload: "{}", signature: "0x00" });
-      await store.saveCommitment({ aria: ARIA, requestId: 1n, flowRoot: hash(1), json: "{}" });
-      await store.close();
-      const database = new DatabaseSync(path);
-      for (const [table, column] of [
-        ["readings", "power_w"],
-        ["statements", "payload"],
-        ["commitments", "json"],
-      ]) {
-        expect(() => {
-          database.exec(`UPDATE ${table} SET ${column} = 1`);
-        }).to.throw(`${table} are append-only`);
-        expect(() => {
-          database.exec(`DELETE FROM ${table}`);
-        }).to.throw(`${table} are append-only`);
-      }
-      database.close();
-    });
-
-    it("is refused to a second opener, of this process or another, until it is closed", async function () {
-      expect(() => openSqliteStore(path))
-        .to.throw(StoreLockedError)
-        .that.includes({ expected: "a store nobody has open" });
-      expect(
-        await outputOf(`
-        try { openSqliteStore(path); console.log("opened"); } catch (error) { console.log(error.name); }
-      `),
-      ).to.deep.equal(["StoreLockedError"]);
-      await reopen();
-    });
-
-    /** A file as something else has written it, which must be refused and left as it is. */
-    function expectRefusal(type: new (...args: never[]) => Error): void {
-      const before = readFileSync(path);
-      expect(() => openSqliteStore(path)).to.throw(type);
-      expect(readFileSync(path).equals(before)).to.equal(true);
-    }
-
-    it("of a newer version is refused and left as it is", async function () {
-      await store.close();
-      withDatabase((database) => {
-        database.exec("PRAGMA user_version = 2");
-      });
-      expectRefusal(StoreVersionError);
-      expect(() => openSqliteStore(path))
-        .to.throw()
-        .that.includes({ expected: "schema version 1", received: "version 2" });
-    });
-
-    it("that is no database is refused and left as it is", async function () {
-      await store.close();
-      writeFileSync(path, "time,powerW\n".repeat(1_000));
-      expectRefusal(StoreFileError);
-    });
-
-    it("that is a database of something else is refused and left as it is", async function () {
-      await store.close();
-      rmSync(path);
-      withDatabase((database) => {
-        database.exec("CREATE TABLE readings (meter TEXT)");
-      });
-      expectRefusal(StoreFileError);
-    });
-
-    it("that lost its end is refused and left as it is", async function () {
-      await store.appendReadings(readingsOf(METER, 500));
-      await store.close();
-      truncateSync(path, 40_000);
-      expectRefusal(StoreFileError);
-    });
-
-    it("with a damaged page is refused and left as it is", async function () {
-      await store.appendReadings(readingsOf(METER, 500));
-      await store.close();
-      const bytes = readFileSync(path);
-      writeFileSync(path, bytes.fill(0xa5, bytes.length - 4_096));
-      expectRefusal(StoreFileError);
-    });
-
-    it("in a directory that does not exist is refused", function () {
-      expect(() => openSqliteStore(join(directory, "missing", "store.sqlite"))).to.throw(StoreFileError);
-    });
-
-    function withDatabase(work: (database: DatabaseSync) => void): void {
-      const database = new DatabaseSync(path);
-      work(database);
-      database.close();
-    }
-  });
-
-  describe("when its process is killed in the middle of appending", function () {
-    const BATCH = 20;
-
-    for (const acknowledged of [1, 10, 40]) {
-      it(`keeps all of ${acknowledged} acknowledged calls or more, none by half, in an unbroken chain`, async function () {
-        this.timeout(20_000);
-        await store.close();
-        const child = run(`
-          const store = openSqliteStore(path);
-          const source = { stepSeconds: 900, powerW: () => 5_000n };
-          const meter = new SmartMeter({ address: "${METER}", source, startUnixSeconds: 0 });
-          for (let number = 1; ; ) {
-            const batch = [];
-            for (; batch.length < ${BATCH}; number += 1)
-              batch.push(meter.read({ number, hash: "0x" + String(number).padStart(64, "0"), timestamp: number * 12 }));
-            await store.appendReadings(batch);
-            writeSync(1, batch.at(-1).sequence + "\\n");
-          }
-        `);
-        const ended = once(child, "exit");
-        const lines: string[] = [];
-        for await (const line of createInterface(child.stdout)) {
-          lines.push(line);
-          if (lines.length === acknowledged) child.kill("SIGKILL");
-        }
-        expect(await ended).to.deep.equal([null, "SIGKILL"]);
-
-        store = openSqliteStore(path);
-        const readings = await store.readingsBetween(METER, 0, Infinity);
-        expect(verifyChain(readings, genesisDigest(METER))).to.deep.equal({ ok: true });
-        expect(readings.at(-1)?.sequence).to.be.at.least(Number(lines.at(-1)));
-        expect(readings.length % BATCH).to.equal(0);
-      });
-    }
-  });
-
-  /** Runs a script in a process of its own, with the store's path and what it takes to fill it at hand. */
-  function run(script: string) {
-    const [meterModule, storeModule] = ["metering/meter.ts", "store/sqlite.ts"].map(
-      (module) => new URL(`../../agents/${module}`, import.meta.url).href,
-    );
-    const prelude = `
-      import { writeSync } from "node:fs";
-      import { SmartMeter } from "${meterModule}";
-      import { openSqliteStore } from "${storeModule}";
-      const path = ${JSON.stringify(path)};
-    `;
-    const args = ["--no-warnings", "--import", "tsx", "--input-type=module", "--eval", prelude + script];
-    return spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-  }
-
-  async function outputOf(script: string): Promise<string[]> {
-    const lines: string[] = [];
-    for await (const line of createInterface(run(script).stdout)) lines.push(line);
-    return lines;
-  }
 });

@@ -9,9 +9,9 @@ import { firstFullDay, loadReplay } from "./replay.ts";
 import { forecastWind, simulatedWind } from "./wind.ts";
 
 /** JSON has no bigint: watts and watt-hours stand there as whole numbers. */
-const positiveWhole = z.number().int().positive().safe().transform(BigInt);
+const positiveWhole = z.number().int().positive().transform(BigInt);
 
-const seed = z.number().int().safe();
+const seed = z.number().int();
 const secondOfDay = z.number().int().min(0).max(86_400);
 
 const pvSpec = z
@@ -60,7 +60,7 @@ const replaySpec = z
     /** Peak of the replayed series, W: a large plant's curve for a small one. As measured when omitted. */
     scaleToW: positiveWhole.optional(),
     /** Instant of the chain at which the file's first full day begins. The file's own time when omitted. */
-    startUnixSeconds: z.number().int().safe().optional(),
+    startUnixSeconds: z.number().int().optional(),
   })
   .strict();
 

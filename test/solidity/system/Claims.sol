@@ -293,7 +293,7 @@ abstract contract Claims is Market {
         }
         IARIATypes.SettledRow memory row = _proofOf(Spot(id, at / _plays[id].count, at % _plays[id].count));
         bytes32[] memory proof = Merkle.proofOf(_hashesOf(leaves), at);
-        uint64 before = VAULT.balanceOf(leaves[at].account);
+        uint64 before = VAULT.balanceOf(TARGET.operatorAccount());
         uint256 disputeId = _key(leaves[at].account, leaves[at].epoch);
         uint256 fine = _fineOn(disputeId, VAULT.balanceOf(TARGET.aggregatorAccount()));
         VM.prank(OUTSIDER);
@@ -301,7 +301,8 @@ abstract contract Claims is Market {
             _note(_contradicts(leaves[at]), "contradiction where there is none");
             _note(!_fined[disputeId], "fined twice for an account and epoch");
             _fined[disputeId] = true;
-            _note(VAULT.balanceOf(leaves[at].account) == before + fine, "the fine goes to the DER");
+            uint64 afterwards = VAULT.balanceOf(TARGET.operatorAccount());
+            _note(afterwards == before + fine, "the fine goes to the Operator");
             _count("contradiction");
         } catch {
             _count("contradiction refused");

@@ -1,0 +1,227 @@
+/** A community in which somebody cheats in every epoch, each time in another way; for the tests of automatic rulings. */
+
+import { Wallet } from "ethers";
+
+import type { Connection } from "../../agents/chain/connection.ts";
+import { ChainFollower } from "../../agents/chain/follower.ts";
+import type { Dispute } from "../../agents/chain/service-view.ts";
+import { readingsOf } from "../../agents/evidence/bundle.ts";
+import { bundleJson, parseBundle } from "../../agents/evidence/format.ts";
+import { type FlowStatement, signStatement, type Venue } from "../../agents/evidence/statement.ts";
+import type { MeterSource } from "../../agents/metering/source.ts";
+import type { Ruling } from "../../agents/operator/agent.ts";
+import { proofOf } from "../../agents/settlement/tree.ts";
+import { openSqliteReader, openSqliteStore } from "../../agents/store/sqlite.ts";
+import { developmentKey } from "../../scripts/demo/cast.ts";
+import { RULES } from "../../scripts/demo/terms.ts";
+import {
+  type Chain,
+  Community,
+  EPOCH_SECONDS,
+  FIRST_BLOCK_AT,
+  LAST_BLOCK_AT,
+  type Plant,
+  startChain,
+} from "./community-stage.ts";
+import { forgedBundle, type Material, statementOver } from "./forgery.ts";
+import { Intermediary } from "./intermediary.ts";
+
+/** 1800 Wh an epoch, of which 1440 are asked for. */
+export const FULL_W = 7_200n;
+const POWER_W = 10_000n;
+const BASELINE_WH = 6_000n;
+/** What one DER feeds in an epoch, what its own meter says and what the Aggregator's does, in W. */
+export interface Flow {
+  readonly fed?: bigint;
+  readonly own?: bigint;
+  readonly aggregator?: bigint;
+}
+export const NAMES = ["x", "y", "z", "remote"] as const;
+export type Name = (typeof NAMES)[number];
+/** One epoch's flows; who is not named feeds in full and is metered right. */
+export type Flows = Partial<Record<Name, Flow>>;
+
+/** What a forger makes of its meter's readings: others, and a statement that differs from what they call for. */
+export interface Forgery {
+  readonly material: Material;
+  readonly change?: Partial<FlowStatement>;
+}
+export type Forger = (epoch: number, read: (epoch: number) => Promise<Material>) => Promise<Forgery>;
+
+/** Meters change at the last block of an epoch, so that what they count in one is its flow alone. */
+const STEP_SECONDS = EPOCH_SECONDS - LAST_BLOCK_AT;
+
+export class Courtroom {
+  readonly chain: Chain;
+  readonly community: Community;
+  readonly books: ChainFollower;
+  readonly first: number;
+  readonly toDer = new Intermediary();
+  readonly toAggregator = new Intermediary();
+  readonly #x: Connection;
+  readonly #auditor: Connection;
+  readonly #plants: readonly Plant[];
+
+  private constructor(
+    chain: Chain,
+    first: number,
+    plants: readonly Plant[],
+    x: Connection,
+    auditor: Connection,
+  ) {
+    this.chain = chain;
+    this.first = first;
+    this.#plants = plants;
+    this.community = new Community(chain, plants);
+    this.#x = x;
+    this.#auditor = auditor;
+    this.books = new ChainFollower(auditor, openSqliteStore(":memory:"), 0);
+  }
+
+  /** @param epochs the flows of each epoch, from the first one on */
+  static async open(epochs: readonly Flows[]): Promise<Courtroom> {
+    const chain = await startChain();
+    const first = Math.floor((await chain.clock.now()) / EPOCH_SECONDS) + 4;
+    const plants = NAMES.map((name) => plantOf(name, first, epochs));
+    const auditor = await chain.link(developmentKey(9));
+    const courtroom = new Courtroom(chain, first, plants, await chain.link(developmentKey(100)), auditor);
+    await courtroom.#prepare(epochs.length);
+    return courtroom;
+  }
+
+  async #prepare(count: number): Promise<void> {
+    const { chain, community, first } = this;
+    await community.start(BASELINE_WH, first, count);
+    const der = community.addressOf(this.#plants[0]!);
+    const [derUrl, aggregatorUrl] = [await this.toDer.listen(), await this.toAggregator.listen()];
+    this.toDer.standsFor(community.reroute(der, derUrl));
+    this.toAggregator.standsFor(community.reroute(community.aggregator.address, aggregatorUrl));
+    await chain.clock.moveTo((first - 2) * EPOCH_SECONDS + FIRST_BLOCK_AT);
+    for (const plant of this.#plants) await community.derOf(plant).advance();
+    await community.operator.advance();
+    await chain.clock.moveTo((first - 1) * EPOCH_SECONDS + FIRST_BLOCK_AT);
+    await community.operator.advance();
+    await community.aggregator.advance();
+    await chain.clock.moveTo((first - 1) * EPOCH_SECONDS + LAST_BLOCK_AT);
+  }
+
+  /** Lets an epoch pass; as it begins the one before is swept, disputed, and what else is done about it. */
+  async play(epoch: number, meanwhile?: () => Promise<void>): Promise<void> {
+    const { clock } = this.chain;
+    const { aggregator, operator } = this.community;
+    await clock.moveTo(epoch * EPOCH_SECONDS + FIRST_BLOCK_AT);
+    await aggregator.advance();
+    for (const plant of this.#plants) await this.community.derOf(plant).advance();
+    await this.books.follow();
+    await meanwhile?.();
+    await this.community.derOf(this.#plants[0]!).advance();
+    await operator.advance();
+    await clock.moveTo(epoch * EPOCH_SECONDS + 600);
+    await operator.advance();
+    await clock.moveTo(epoch * EPOCH_SECONDS + LAST_BLOCK_AT);
+  }
+
+  get venue(): Venue {
+    return { chainId: this.#x.chainId, aria: this.books.service.address };
+  }
+
+  get meterOfX(): Wallet {
+    return new Wallet(this.community.meterKeyOf(this.#plants[0]!));
+  }
+
+  get addressOfX(): string {
+    return this.community.addressOf(this.#plants[0]!);
+  }
+
+  accountOf(name: Name): bigint {
+    return this.books.ledger.accountOf(this.community.addressOf(this.#plants[NAMES.indexOf(name)]!)) ?? 0n;
+  }
+
+  /** What X's meter has of an epoch. */
+  async read(epoch: number): Promise<Material> {
+    const store = openSqliteReader(this.community.storeFile("x"));
+    try {
+      const meter = this.meterOfX.address;
+      return await readingsOf(store, { meter, epoch, epochSeconds: EPOCH_SECONDS });
+    } finally {
+      await store.close();
+    }
+  }
+
+  /** X disputes an epoch with a forged statement, and shows the Operator what it forged. */
+  async forge(epoch: number, forger: Forger): Promise<void> {
+    const { material, change } = await forger(epoch, (of) => this.read(of));
+    this.toDer.tamper(epoch, async (honest) =>
+      bundleJson(await forgedBundle(parseBundle(honest), material, this.meterOfX, change)),
+    );
+    const statement = statementOver(this.addressOfX, epoch, material, change);
+    await this.#x.deposit(RULES.disputeBond);
+    await this.dispute(statement, await signStatement(this.meterOfX, this.venue, statement), epoch);
+  }
+
+  /** X raises a dispute about an epoch, whatever the statement says. */
+  async dispute(statement: FlowStatement, signature: string, epoch: number): Promise<void> {
+    const { view } = this.books.service;
+    const account = this.accountOf("x");
+    const row = proofOf(view.settledRequest(view.entryOf(account, epoch)!.request), account)!;
+    await this.#x.send("raiseDisputeEvent", () =>
+      this.#x.ariaAt(this.venue.aria).raiseDisputeEvent(statement, signature, row),
+    );
+  }
+
+  /** Anyone proves that X's meter signed two statements of one epoch. */
+  async prove(
+    first: FlowStatement,
+    firstSignature: string,
+    second: FlowStatement,
+    secondSignature: string,
+  ): Promise<void> {
+    const account = this.accountOf("x");
+    await this.#auditor.send("proveEquivocation", () =>
+      this.#auditor
+        .ariaAt(this.venue.aria)
+        .proveEquivocation(account, first, firstSignature, second, secondSignature),
+    );
+  }
+
+  disputeOf(name: Name, epoch: number): Dispute | undefined {
+    return this.books.service.view.disputes.get((this.accountOf(name) << 32n) | BigInt(epoch));
+  }
+
+  rulingOn(name: Name, epoch: number): Ruling | undefined {
+    const account = this.accountOf(name);
+    return this.community.operator.rulings.find(
+      ({ dispute }) => dispute.account === account && dispute.epoch === epoch,
+    );
+  }
+
+  async close(): Promise<void> {
+    this.toDer.close();
+    this.toAggregator.close();
+    await this.community.close();
+    this.#x.close();
+    this.#auditor.close();
+    await this.chain.close();
+  }
+}
+
+function plantOf(name: Name, first: number, epochs: readonly Flows[]): Plant {
+  const source = (read: (flow: Flow) => bigint | undefined): MeterSource => ({
+    stepSeconds: STEP_SECONDS,
+    powerW: (instant) => {
+      const epoch = Math.floor((instant + STEP_SECONDS) / EPOCH_SECONDS);
+      const flow = epochs[epoch - first]?.[name];
+      return (flow && (read(flow) ?? flow.fed)) ?? FULL_W;
+    },
+  });
+  return {
+    name,
+    powerW: POWER_W,
+    price: 20_000n + BigInt(NAMES.indexOf(name)),
+    forecast: { stepSeconds: STEP_SECONDS, powerW: () => FULL_W },
+    fed: source(({ fed }) => fed),
+    ownMeterSees: source(({ own }) => own),
+    aggregatorSees: source(({ aggregator }) => aggregator),
+    remote: name === "remote",
+  };
+}

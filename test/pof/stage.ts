@@ -1,0 +1,171 @@
+/** A community with two disputes, one decided by the rules and one left to a person, for the tests of `pof`. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { expect } from "chai";
+
+import { sum } from "../../agents/metering/source.ts";
+import { OperatorAgent, type Ruling } from "../../agents/operator/agent.ts";
+import { writeCase } from "../../agents/pof/case-files.ts";
+import { developmentKey } from "../../scripts/demo/cast.ts";
+import {
+  type Chain,
+  Community,
+  constant,
+  EPOCH_SECONDS,
+  except,
+  FIRST_BLOCK_AT,
+  LAST_BLOCK_AT,
+  type Plant,
+  startChain,
+} from "../agents/community-stage.ts";
+
+export const OPERATOR_KEY = developmentKey(1);
+const FULL_W = 7_200n;
+const SHORT_W = 3_600n;
+const BASELINE_WH = 4_000n;
+const EPOCHS = 3;
+
+export interface Outcome {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the program with these arguments, as a process. */
+export async function pof(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
+  const child = spawn("tsx", ["agents/pof/main.ts", ...args], {
+    env: { ...process.env, NODE_NO_WARNINGS: "1", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const [status] = (await once(child, "close")) as [number | null];
+  return { status, stdout, stderr };
+}
+
+/** Runs the program several times, two at a time, as there may be no more processors. */
+export async function pofs(runs: readonly (readonly string[])[]): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  for (let i = 0; i < runs.length; i += 2) {
+    outcomes.push(...(await Promise.all(runs.slice(i, i + 2).map((args) => pof(args)))));
+  }
+  return outcomes;
+}
+
+/** Expects each run to end with this status and nothing but a line on standard error. */
+export async function expectLines(
+  status: number,
+  cases: readonly (readonly [args: readonly string[], says: RegExp])[],
+): Promise<void> {
+  const outcomes = await pofs(cases.map(([args]) => args));
+  for (const [i, [, says]] of cases.entries()) {
+    const outcome = outcomes[i]!;
+    expect(outcome.stderr)
+      .to.match(/^[^\n]+\n$/)
+      .and.to.match(says);
+    expect([outcome.status, outcome.stdout], outcome.stderr).to.deep.equal([status, ""]);
+  }
+}
+
+export interface DisputedEpoch {
+  readonly chain: Chain;
+  readonly community: Community;
+  readonly plants: readonly [shorted: Plant, unmetered: Plant, steady: Plant];
+  readonly epoch: number;
+  /** Decided by the rules, against the Aggregator. */
+  readonly ruled: Ruling;
+  /** Left to a person: no feeder meter saw it. */
+  readonly open: Ruling;
+  /** Has the evidence of both, in folders of their own. */
+  readonly folder: string;
+  close(): Promise<void>;
+}
+
+/** Plays until both disputes were heard; their ruling window is still open then. */
+export async function disputedEpoch(): Promise<DisputedEpoch> {
+  const chain = await startChain();
+  const first = Math.floor((await chain.clock.now()) / EPOCH_SECONDS) + 4;
+  const steady = constant(FULL_W);
+  const plant = { powerW: 10_000n, forecast: steady, fed: steady };
+  const plants: DisputedEpoch["plants"] = [
+    { ...plant, name: "shorted", price: 20_000n, aggregatorSees: except(steady, first, SHORT_W) },
+    { ...plant, name: "unmetered", price: 30_000n, aggregatorSees: except(steady, first, SHORT_W) },
+    { ...plant, name: "steady", price: 40_000n, aggregatorSees: steady },
+  ];
+  const community = new Community(chain, plants);
+  await community.start(BASELINE_WH, first, EPOCHS);
+  await replaceOperator(community, plants, chain, first);
+  await play(community, chain, first);
+  const [ruled, open] = [rulingOf(community, "rules"), rulingOf(community, "person")];
+  const folder = mkdtempSync(join(tmpdir(), "pof-cases-"));
+  for (const ruling of [ruled, open]) {
+    writeCase(folder, { ...ruling, disputeId: ruling.dispute.id, chainId: community.operator.chainId });
+  }
+  const close = async (): Promise<void> => {
+    rmSync(folder, { recursive: true });
+    await community.close();
+    await chain.close();
+  };
+  return { chain, community, plants, epoch: first, ruled, open, folder, close };
+}
+
+/** One whose feeder meter does not see all DERs. */
+async function replaceOperator(
+  community: Community,
+  plants: DisputedEpoch["plants"],
+  chain: Chain,
+  firstEpoch: number,
+): Promise<void> {
+  const urls = new Map([[community.aggregator.address, await community.aggregator.serve()]]);
+  for (const plant of plants) urls.set(community.addressOf(plant), await community.derOf(plant).serve());
+  const [shorted, unmetered, steady] = plants;
+  await community.operator.close();
+  community.operator = new OperatorAgent({
+    connection: await chain.link(OPERATOR_KEY),
+    store: community.openStore("operator"),
+    startBlock: 0,
+    policy: {
+      funds: { minimum: 1_000_000n, target: 2_000_000n },
+      epochsPerOrder: EPOCHS,
+      firstEpoch,
+      untilEpoch: undefined,
+    },
+    feeders: [
+      {
+        source: sum([shorted.fed, steady.fed]),
+        feeds: (der) => der !== community.addressOf(unmetered),
+      },
+    ],
+    baselineWh: () => BASELINE_WH,
+    inspected: () => true,
+    evidenceUrl: (party) => urls.get(party),
+  });
+}
+
+async function play(community: Community, { clock }: Chain, first: number): Promise<void> {
+  await clock.moveTo((first - 2) * EPOCH_SECONDS + FIRST_BLOCK_AT);
+  for (const plant of community.plants) await community.derOf(plant).advance();
+  await community.operator.advance();
+  await clock.moveTo((first - 1) * EPOCH_SECONDS + FIRST_BLOCK_AT);
+  await community.operator.advance();
+  await community.aggregator.advance();
+  await clock.moveTo((first - 1) * EPOCH_SECONDS + LAST_BLOCK_AT);
+  await community.play(first);
+  await clock.moveTo((first + 1) * EPOCH_SECONDS + FIRST_BLOCK_AT);
+  await community.look();
+}
+
+function rulingOf({ operator }: Community, by: Ruling["verdict"]["by"]): Ruling {
+  const ruling = operator.rulings.find(({ verdict }) => verdict.by === by);
+  if (ruling === undefined) throw new Error(`no dispute was decided by ${by}`);
+  return ruling;
+}
