@@ -2,11 +2,12 @@ import Table from "cli-table3";
 import { Command } from "commander";
 
 import { evidence } from "./evidence/part.ts";
+import { gas } from "./gas/part.ts";
 import { type Figures, meets, type Part, type Target } from "./part.ts";
 
 /** Measures what matters and compares it with the targets; `npm run bench`. */
 
-const PARTS: readonly Part[] = [evidence];
+const PARTS: readonly Part[] = [gas, evidence];
 
 interface Options {
   readonly json?: boolean;
