@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 
 import { addAdjudicate } from "./adjudicate.ts";
+import { addExplain } from "./explain.ts";
 import { Failure } from "./failure.ts";
 import { addVerify } from "./verify.ts";
 
@@ -20,6 +21,7 @@ async function main(args: readonly string[]): Promise<number> {
     status = result;
   };
   addVerify(program, done);
+  addExplain(program, done);
   addAdjudicate(program, done);
   try {
     await program.parseAsync([...args], { from: "user" });

@@ -203,6 +203,64 @@ describe("pof, for anyone who has the files:", function () {
     });
   });
 
+  describe("explain", function () {
+    const wh = z.string().nullable();
+    const explainSchema = z.object({
+      der: z.string(),
+      energyWh: z.object({ der: wh, aggregator: wh, feeder: wh }),
+      intervals: z.array(z.object({ from: z.number(), to: z.number(), apartWh: wh, parts: z.boolean() })),
+      partedAt: z.number().nullable(),
+      feeder: z
+        .object({ neighbours: z.number(), sawWh: z.string(), neighboursWh: z.string(), leftWh: z.string() })
+        .nullable(),
+      doubts: z.array(z.object({ file: z.string(), failed: z.array(z.string()) })),
+    });
+
+    it("puts the meters side by side, and says where they part", async function () {
+      const [der, aggregator, feeder] = files;
+      const { status, stdout } = await pof(["explain", feeder, der, aggregator, "--json"]);
+      expect(status).to.equal(0);
+      const { energyWh, intervals, partedAt, feeder: seen, doubts } = explainSchema.parse(JSON.parse(stdout));
+      expect(energyWh).to.deep.equal({ der: "1800", aggregator: "905", feeder: "3600" });
+      expect(intervals.at(-1)).to.include({ apartWh: "895", parts: true });
+      expect(intervals[0]?.parts).to.be.false;
+      expect(partedAt).to.equal(intervals.find(({ parts }) => parts)?.to);
+      expect(seen).to.deep.equal({ sawWh: "3600", neighbours: 1, neighboursWh: "1800", leftWh: "1800" });
+      expect(doubts).to.be.empty;
+    });
+
+    it("draws them, with axes, units and a legend, and tells the same in a table", async function () {
+      const picture = join(folder, "case.svg");
+      const { status, stdout } = await pof(["explain", ...files, "--out", picture]);
+      expect(status).to.equal(0);
+      expect(stdout).to.contain("◄ apart").and.to.contain("1,800 Wh are left for this one");
+      expect(stdout).to.contain(`Picture: ${picture}`);
+      const svg = readFileSync(picture, "utf8");
+      const words = [
+        "DER's meter",
+        "Aggregator's meter",
+        "feeder meter",
+        "energy (Wh)",
+        "(UTC)",
+        "apart by 895 Wh",
+      ];
+      for (const word of words) expect(svg).to.contain(word);
+      expect(svg).to.match(/^<svg xmlns[^>]*>[^]*<title>[^<]+<\/title>[^]*<\/svg>\n$/);
+      expect(svg)
+        .to.contain("prefers-color-scheme: dark")
+        .and.to.not.match(/NaN|undefined/);
+    });
+
+    it("does so with fewer files, and with doubts about those that fail a check", async function () {
+      const file = altered("less.json", (text) => text.replace('"energyWh":"1800"', '"energyWh":"1900"'));
+      const runs = [file, files[1], files[2]].map((each) => ["explain", each]);
+      const outcomes = await pofs(runs);
+      for (const { status, stderr } of outcomes) expect([status, stderr]).to.deep.equal([0, ""]);
+      expect(outcomes[0]?.stdout).to.match(/less\.json: energy, .*fails; see: npm run pof -- verify/);
+      expect(outcomes[1]?.stdout).to.not.contain("difference");
+    });
+  });
+
   describe("says in one line what is wrong:", function () {
     const servers: Server[] = [];
 
@@ -224,6 +282,16 @@ describe("pof, for anyone who has the files:", function () {
         [["verify", files[0], "--rcp", "x"], /unknown option '--rcp'/],
         [["verify", files[0], "--rpc", "localhost"], /It must be an address such as http/],
         [["verify", files[0], "--from-block", "x"], /whole number from 0/],
+        [["explain", files[0], files[0]], /two of the files are of the DER: name one of each role/],
+        [
+          ["explain", files[0], join(stage.folder, `${stage.open.dispute.id}`, "aggregator.json")],
+          /of two DERs/,
+        ],
+        [["explain", "package.json"], /package\.json is no bundle: /],
+        [
+          ["explain", files[0], "--out", join(folder, "no", "case.svg")],
+          /case\.svg cannot be written: ENOENT/,
+        ],
         [["adjudicate", files[0]], /missing required argument 'aggregator-file'/],
         [["adjudicate", files[0], "none", "--dispute", "1"], /--dispute ID goes with --rpc URL/],
         [["adjudicate", "none", "none", ...rpc], /--rpc needs a file that can be read as a bundle/],
@@ -258,7 +326,7 @@ describe("pof, for anyone who has the files:", function () {
   });
 
   it("explains itself with --help, and each command with examples", async function () {
-    const commands = ["verify", "adjudicate"];
+    const commands = ["verify", "explain", "adjudicate"];
     const [all, ...each] = await pofs([["--help"], ...commands.map((command) => [command, "--help"])]);
     expect(all?.status).to.equal(0);
     for (const command of commands) expect(all?.stdout).to.contain(command);
