@@ -77,10 +77,11 @@ function offlineFaults(bundle: Bundle): Fault[] {
 function readingFaults({ previousDigest, blocks }: Bundle, { before, readings }: BundleReadings): Fault[] {
   const all = before === undefined ? readings : [before, ...readings];
   const faults: Fault[] = [];
-  const longest = all.length > blocks.length ? all : blocks;
-  const at = longest.findIndex((_, i) => all[i]?.blockNumber !== blocks[i]?.number);
+  const stamped = [...new Set(all.map(({ blockNumber }) => blockNumber))]; // one block may stamp several readings
+  const longest = stamped.length > blocks.length ? stamped : blocks;
+  const at = longest.findIndex((_, i) => stamped[i] !== blocks[i]?.number);
   if (at >= 0) {
-    const [expected, received] = [all[at]?.blockNumber ?? "no more", blocks[at]?.number ?? "no more"];
+    const [expected, received] = [stamped[at] ?? "no more", blocks[at]?.number ?? "no more"];
     faults.push(differs("headers", `block ${expected} as the readings have it`, received));
   }
   const verdict = verifyChain(all, previousDigest);
