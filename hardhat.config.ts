@@ -38,6 +38,7 @@ export default defineConfig({
     solidity: {
       // Fixed, so that a failure and every gas figure can be had again.
       isolate: true,
+      fsPermissions: { readDirectory: ["vectors"] },
       fuzz: { seed: "0x9f10", runs: 200 },
       invariant: { runs: 32, depth: 64 },
     },

@@ -13,15 +13,15 @@ export async function factsOf(
   follower: ChainFollower,
 ): Promise<ChainFacts> {
   const { registry, aria, statement } = bundle;
-  const blocks = await blocksAt(
-    connection.provider,
-    bundle.blocks.map(({ number }) => number),
-  );
-  const known = { chainId: connection.chainId, headerOf: (number: number) => blocks.get(number) };
   const service =
     registry === connection.registryAddress
       ? follower.services.find(({ address }) => address === aria)
       : undefined;
+  // A meter reads once a second at most, and once before: a bundle with more blocks is none that a node is asked for.
+  const most = service === undefined ? 0 : service.terms.rules.epochSeconds + 1;
+  const numbers = bundle.blocks.slice(0, most).map(({ number }) => number);
+  const blocks = await blocksAt(connection.provider, numbers);
+  const known = { chainId: connection.chainId, headerOf: (number: number) => blocks.get(number) };
   if (service === undefined) return { ...known, ...NOTHING };
   const account = follower.ledger.accountOf(statement.der);
   const entry = account === undefined ? undefined : service.view.entryOf(account, statement.epoch);

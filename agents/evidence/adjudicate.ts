@@ -1,4 +1,4 @@
-import { tolerance } from "../settlement/rules.ts";
+import { BPS, tolerance } from "../settlement/rules.ts";
 import type { Fault } from "./checks.ts";
 import type { Claim } from "./format.ts";
 
@@ -27,7 +27,7 @@ export interface Case {
   readonly aggregator: Testimony | undefined;
   /** What the feeder meter saw of all DERs together; undefined without a reading of the epoch that stands. */
   readonly feederWh: bigint | undefined;
-  /** Undefined if the Aggregator showed no commitment to them. */
+  /** Undefined if the Aggregator showed no commitment to each of them. */
   readonly neighbours: readonly NeighbourFlow[] | undefined;
 }
 
@@ -60,6 +60,7 @@ export type RuleName =
 
 /** Accuracy class of a feeder meter: 0.2 % of what it saw (class 0.2 S, IEC 62053-22). */
 export const FEEDER_PPM = 2_000n;
+const PPM = 1_000_000n;
 /** Two meters that differ by no more than this many tolerances may have drifted: nobody's fault, but settled. */
 export const DRIFT_TOLERANCES = 3n;
 
@@ -97,11 +98,8 @@ type Scene = Case & { readonly claim: Claim; readonly der: Testimony };
 /** Only the DER's evidence stands: it is believed unless the feeder has no room for it. */
 function unopposed(scene: Scene, rule: RuleName, reasons: readonly string[]): Verdict {
   const residual = residualOf(scene);
-  if (
-    residual !== undefined &&
-    scene.der.measuredWh > residual.mostWh + slackWh(scene, scene.der.measuredWh)
-  ) {
-    const but = `but the feeder leaves at most ${residual.mostWh} Wh for a DER that claims ${scene.der.measuredWh} Wh`;
+  if (residual !== undefined && atLeastWh(scene, scene.der.measuredWh) > residual.mostWh) {
+    const but = `but the feeder leaves at most ${residual.mostWh > 0n ? residual.mostWh : 0n} Wh for a DER that claims ${scene.der.measuredWh} Wh`;
     return open("feeder-contradicts-claimant", [...reasons, but]);
   }
   return ruled(rule, "aggregator", scene.claim.claimWh, [...reasons, "the DER's does"]);
@@ -121,10 +119,12 @@ function opposed(scene: Scene & { readonly aggregator: Testimony }): Verdict {
   }
   const saw = [
     `the DER's meter has ${der.measuredWh} Wh, the Aggregator's ${aggregator.measuredWh} Wh`,
-    `the feeder leaves ${residual.leastWh} to ${residual.mostWh} Wh`,
+    residual.mostWh < 0n
+      ? `the feeder leaves nothing, and saw ${-residual.mostWh} Wh less than the neighbours delivered`
+      : `the feeder leaves ${residual.leastWh} to ${residual.mostWh} Wh`,
   ];
-  const roomForClaim = der.measuredWh <= residual.mostWh + slackWh(scene, der.measuredWh);
-  const roomForSweep = aggregator.measuredWh + slackWh(scene, aggregator.measuredWh) >= residual.leastWh;
+  const roomForClaim = atLeastWh(scene, der.measuredWh) <= residual.mostWh;
+  const roomForSweep = atMostWh(scene, aggregator.measuredWh) >= residual.leastWh;
   if (roomForClaim && roomForSweep) return confirmsBoth(scene, residual, saw);
   if (roomForClaim) return confirmsClaim(scene, saw);
   if (roomForSweep) return confirmsSweep(scene, residual, saw);
@@ -160,11 +160,14 @@ function confirmsSweep(
     return ruled("drift", "none", 0n, [...saw, "it agrees with the Aggregator; a meter may have drifted"]);
   }
   const doubtful = doubtfulWh(scene);
-  if (der.measuredWh <= residual.mostWh + slackWh(scene, der.measuredWh) + doubtful) {
+  if (atLeastWh(scene, der.measuredWh) <= residual.mostWh + doubtful) {
     return open("neighbours-unconfirmed", [
       ...saw,
       `neighbours do not confirm up to ${doubtful} Wh that the Aggregator has for them: it may be the DER's`,
     ]);
+  }
+  if (residual.mostWh + doubtful < 0n) {
+    return open("feeder-confirms-neither", [...saw, "nor does it agree with the neighbours' own meters"]);
   }
   return ruled("feeder-confirms-respondent", "der", 0n, [...saw, "it agrees with the Aggregator"]);
 }
@@ -180,24 +183,42 @@ interface Residual {
 function residualOf(scene: Scene): Residual | undefined {
   const { feederWh, neighbours } = scene;
   if (feederWh === undefined || neighbours === undefined) return undefined;
-  const others = neighbours.reduce((sum, { committedWh }) => sum + committedWh, 0n);
-  const slack = neighbours.reduce((sum, { committedWh }) => sum + slackWh(scene, committedWh), 0n);
-  const error = slack + (feederWh * FEEDER_PPM + 999_999n) / 1_000_000n + 1n;
-  const left = feederWh - others;
-  return { leastWh: left > error ? left - error : 0n, mostWh: left > -error ? left + error : 0n };
+  const least = neighbours.reduce((sum, { committedWh }) => sum + atLeastWh(scene, committedWh), 0n);
+  const most = neighbours.reduce((sum, { committedWh }) => sum + atMostWh(scene, committedWh), 0n);
+  const leastWh = lowest(feederWh, FEEDER_PPM, PPM) - most;
+  return { leastWh: leastWh > 0n ? leastWh : 0n, mostWh: highest(feederWh, FEEDER_PPM, PPM) - least };
 }
 
-/** What one meter may be off inside its class, Wh: half of what two may differ by, and a register's last digit. */
-function slackWh({ claim }: Scene, energyWh: bigint): bigint {
-  return (energyWh * claim.meterToleranceBps + 19_999n) / 20_000n + 1n;
-}
-
-/** How much of what the Aggregator has for neighbours is its word alone, Wh. */
+/** How much of what the Aggregator has for neighbours, if its meters are inside their class, is its word alone, Wh. */
 function doubtfulWh(scene: Scene): bigint {
   return (scene.neighbours ?? []).reduce((sum, { committedWh, signedWh = 0n }) => {
-    const confirmed = signedWh + (signedWh === 0n ? 0n : toleratedWh(scene, signedWh));
-    return committedWh > confirmed ? sum + committedWh - confirmed : sum;
+    const [committed, confirmed] = [atLeastWh(scene, committedWh), atLeastWh(scene, signedWh)];
+    return committed > confirmed ? sum + committed - confirmed : sum;
   }, 0n);
+}
+
+/** The least that flowed through a meter inside its class, which is half of what two meters may differ by. Wh. */
+function atLeastWh({ claim }: Scene, measuredWh: bigint): bigint {
+  return lowest(measuredWh, claim.meterToleranceBps, 2n * BPS);
+}
+
+/** The most that flowed through a meter inside its class, Wh. */
+function atMostWh({ claim }: Scene, measuredWh: bigint): bigint {
+  return highest(measuredWh, claim.meterToleranceBps, 2n * BPS);
+}
+
+/**
+ * What a figure stands for at least. The error is a share of what flowed, not of what was measured; and a register of
+ * whole Wh is less than one off over an epoch.
+ */
+function lowest(measuredWh: bigint, error: bigint, whole: bigint): bigint {
+  return measuredWh === 0n ? 0n : ((measuredWh - 1n) * whole) / (whole + error);
+}
+
+/** What a figure stands for at most; a meter that may miss all that flows is not thought of. */
+function highest(measuredWh: bigint, error: bigint, whole: bigint): bigint {
+  const shown = whole > error ? whole - error : 1n;
+  return ((measuredWh + 1n) * whole + shown - 1n) / shown;
 }
 
 function mayBeDrift(scene: Scene & { readonly aggregator: Testimony }): boolean {

@@ -1,6 +1,6 @@
 import { adjudicate, type Case, type NeighbourFlow, type Testimony, type Verdict } from "./adjudicate.ts";
 import { evidenceHash } from "./bundle.ts";
-import { type Check, faultsIn } from "./checks.ts";
+import { type Check, type CheckName, faultsIn } from "./checks.ts";
 import { type Bundle, BundleFormatError, parseBundle, type Role } from "./format.ts";
 import type { ChainFacts } from "./on-chain.ts";
 import type { FlowStatement } from "./statement.ts";
@@ -84,14 +84,13 @@ function caseOf(
     derBundle?.claim === null ? [{ check: "claim" as const, detail: "no claim is made" }] : [];
   const derSaid = der && testimonyOf(der, subjectFaults(subject, der.bundle));
   const aggregatorSaid = aggregator && testimonyOf(aggregator, subjectFaults(subject, aggregator.bundle));
-  const feederStands = feeder !== undefined && faultsIn(feeder.checks).length === 0;
+  const feederBundle = feeder && thirdMeterOf(feeder, subject, derBundle);
   return {
     claim: derBundle?.claim ?? (der === undefined ? undefined : NO_CLAIM),
     der: derSaid && { ...derSaid, faults: [...derSaid.faults, ...claimMissing] },
     aggregator: aggregatorSaid,
-    feederWh:
-      feederStands && sameEpoch(derBundle, feeder.bundle) ? feeder.bundle?.statement.energyWh : undefined,
-    neighbours: feederStands ? neighboursOf(derBundle, aggregator, feeder.bundle) : undefined,
+    feederWh: feederBundle?.statement.energyWh,
+    neighbours: feederBundle && neighboursOf(feederBundle, aggregator),
   };
 }
 
@@ -122,29 +121,46 @@ function subjectOf({ statement, aria, chainId }: Subject): string {
   return `${statement.der} in epoch ${statement.epoch} of ${aria} on chain ${chainId}`;
 }
 
-function sameEpoch(der: Bundle | undefined, feeder: Bundle | undefined): boolean {
-  return der?.statement.epoch === feeder?.statement.epoch && der?.aria === feeder?.aria;
+type FeederBundle = Extract<Bundle, { role: "feeder" }>;
+
+/**
+ * The feeder's evidence if it stands and decides: for the very epoch and ARIA, and with the DER in dispute not among
+ * its own neighbours, where its energy would be taken off what is left for it.
+ */
+function thirdMeterOf(
+  { bundle, checks }: Examined,
+  subject: Subject | undefined,
+  der: Bundle | undefined,
+): FeederBundle | undefined {
+  if (bundle?.role !== "feeder" || faultsIn(checks).length > 0 || !sameEpoch(subject, bundle))
+    return undefined;
+  return bundle.neighbours.some(({ meter }) => meter === der?.meter) ? undefined : bundle;
+}
+
+function sameEpoch(a: Subject | undefined, b: Subject): boolean {
+  return a?.statement.epoch === b.statement.epoch && a.aria === b.aria && a.chainId === b.chainId;
 }
 
 /** What the Aggregator committed to for the neighbours, if it showed a commitment that stands, and what they signed. */
-function neighboursOf(
-  der: Bundle | undefined,
-  aggregator: Examined | undefined,
-  feeder: Bundle | undefined,
-): NeighbourFlow[] | undefined {
+function neighboursOf(feeder: FeederBundle, aggregator: Examined | undefined): NeighbourFlow[] | undefined {
   const bundle = aggregator?.bundle;
-  if (bundle?.role !== "aggregator" || feeder?.role !== "feeder" || bundle.leaves === null) return undefined;
-  if (
-    faultsIn(aggregator?.checks ?? []).some(({ check }) => check === "commitment" || check === "transaction")
-  )
-    return undefined;
+  if (bundle?.role !== "aggregator" || bundle.leaves === null || !sameEpoch(feeder, bundle)) return undefined;
+  const unproven = faultsIn(aggregator?.checks ?? []).some(({ check }) => COMMITTING.has(check));
+  if (unproven) return undefined;
   const committed = new Map(
     bundle.leaves
-      .filter(({ epoch }) => epoch === der?.statement.epoch)
+      .filter(({ epoch }) => epoch === feeder.statement.epoch)
       .map(({ account, energyWh }) => [account, energyWh]),
   );
-  return feeder.neighbours.map(({ account, statement }) => ({
-    committedWh: committed.get(account) ?? 0n,
-    signedWh: statement?.energyWh,
-  }));
+  const flows: NeighbourFlow[] = [];
+  for (const { account, statement } of feeder.neighbours) {
+    const committedWh = committed.get(account);
+    // Without a meter there the Aggregator does not know what flowed: that is not to say that nothing did.
+    if (committedWh === undefined) return undefined;
+    flows.push({ committedWh, signedWh: statement?.energyWh });
+  }
+  return flows;
 }
+
+/** What has to hold for leaves to be those of the sweep. */
+const COMMITTING: ReadonlySet<CheckName> = new Set(["commitment", "chain", "contract", "transaction"]);

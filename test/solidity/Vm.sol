@@ -22,6 +22,23 @@ interface Vm {
     function envOr(string calldata name, uint256 defaultValue) external view returns (uint256 value);
     function getBlockNumber() external view returns (uint256);
     function getBlockTimestamp() external view returns (uint256);
+    /// @notice A file's text; `test.solidity.fsPermissions` in hardhat.config.ts says which may be read.
+    function readFile(string calldata path) external view returns (string memory text);
+    function toString(uint256 value) external pure returns (string memory text);
+    function keyExistsJson(string calldata json, string calldata path) external view returns (bool exists);
+    function parseJsonUint(string calldata json, string calldata path) external pure returns (uint256);
+    function parseJsonUintArray(
+        string calldata json,
+        string calldata path
+    ) external pure returns (uint256[] memory);
+    function parseJsonInt(string calldata json, string calldata path) external pure returns (int256);
+    function parseJsonAddress(string calldata json, string calldata path) external pure returns (address);
+    function parseJsonBytes(string calldata json, string calldata path) external pure returns (bytes memory);
+    function parseJsonBytes32(string calldata json, string calldata path) external pure returns (bytes32);
+    function parseJsonBytes32Array(
+        string calldata json,
+        string calldata path
+    ) external pure returns (bytes32[] memory);
 }
 
 /// @dev keccak256("hevm cheat code"), cut to an address.

@@ -36,14 +36,17 @@ try {
   const store = openSqliteStore(join(folder, "readings.sqlite"));
   const meters = Array.from({ length: DERS }, (_, der) => keptMeterId(ARIA, toBeHex(der, 20)));
   const start = performance.now();
+  const before = process.cpuUsage();
   await record(store, meters);
   const recorded = performance.now();
   await commit(store, meters);
   const done = performance.now();
+  const { user, system } = process.cpuUsage(before);
   await store.close();
   const peakMiB = process.resourceUsage().maxRSS / 1_024;
   report({
     commitSeconds: rounded((done - start) / 1_000),
+    commitCoreSeconds: rounded((user + system) / 1_000_000),
     commitRecordSeconds: rounded((recorded - start) / 1_000),
     commitTreeSeconds: rounded((done - recorded) / 1_000),
     commitPeakMiB: Math.round(peakMiB),

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.34;
+
+import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+
+import {FlowRows} from "../../../contracts/libraries/FlowRows.sol";
+import {FlowTree} from "../../../contracts/libraries/FlowTree.sol";
+import {LANES_PER_WORD} from "../../../contracts/types/EnergyLanes.sol";
+import {Posting, PostingsLibrary} from "../../../contracts/types/Postings.sol";
+import {VM} from "../Vm.sol";
+import {Vectors} from "./Vectors.sol";
+
+/// @title Settlement: the contracts read the agents' bytes, and build their trees, as the vectors have them.
+contract SettlementVectorsTest is Vectors {
+    function testRowsAreReadFromTheWire() external view {
+        string memory json = _file("requests.json");
+        uint256 requests = _count(json, ".requests");
+        _true(requests > 2, "requests to try");
+        for (uint256 i; i < requests; ++i) {
+            string memory at = _entry(".requests", i);
+            bytes memory rows = _bytes(json, at, ".requests");
+            bytes memory shortfalls = _bytes(json, at, ".sweep.shortfalls");
+            uint256 epochs = _uint(json, at, ".count");
+            uint256 rowCount = _count(json, string.concat(at, ".rows"));
+            _equal(rows.length, rowCount * FlowRows.rowBytes(epochs), "bytes of a request");
+            for (uint256 row; row < rowCount; ++row) {
+                string memory of_ = _entry(string.concat(at, ".rows"), row);
+                (uint256 account, uint256 price, uint256 deposit) = this.termsOf(rows, row, epochs);
+                _equal(_uint(json, of_, ".account"), account, "account");
+                _equal(_uint(json, of_, ".price"), price, "price");
+                _equal(_uint(json, of_, ".deposit"), deposit, "deposit");
+                (uint256[] memory requested, uint256[] memory missing) = this.figuresOf(
+                    rows,
+                    shortfalls,
+                    row,
+                    epochs
+                );
+                _allEqual(_uints(json, of_, ".energyWh"), requested, "requested");
+                string memory list = string.concat(at, ".sweep.shortfallsWh");
+                _allEqual(_uints(json, _entry(list, row), ""), missing, "missing");
+            }
+        }
+    }
+
+    function testTreesAreBuiltAndRowsProved() external view {
+        string memory json = _file("requests.json");
+        uint256 requests = _count(json, ".requests");
+        for (uint256 i; i < requests; ++i) {
+            string memory at = _entry(".requests", i);
+            uint256[] memory penalties = _uints(json, at, ".sweep.penalties");
+            (bytes32[] memory requested, bytes32[] memory swept) = this.leavesOf(
+                _bytes(json, at, ".requests"),
+                _bytes(json, at, ".sweep.shortfalls"),
+                penalties,
+                _uint(json, at, ".count")
+            );
+            bytes32 requestRoot = _word(json, at, ".requestRoot");
+            bytes32 sweptRoot = _word(json, at, ".sweptRoot");
+            _same(requestRoot, FlowTree.root(requested), "root of the request");
+            _same(sweptRoot, FlowTree.root(swept), "root of the sweep");
+            bytes32 commitment = Hashes.efficientKeccak256(sweptRoot, _word(json, at, ".sweep.flowRoot"));
+            _same(_word(json, at, ".commitment"), commitment, "commitment");
+            _proved(json, string.concat(at, ".requestProofs"), requestRoot, false);
+            _proved(json, string.concat(at, ".sweptProofs"), sweptRoot, true);
+        }
+    }
+
+    function _proved(string memory json, string memory list, bytes32 root, bool isSwept) private view {
+        uint256 count = _count(json, list);
+        _true(count > 0, "proofs to try");
+        for (uint256 i; i < count; ++i) {
+            string memory at = _entry(list, i);
+            bytes32 leaf = this.requestLeafOf(_bytes(json, at, ".requests"));
+            if (isSwept) {
+                bytes memory shortfalls = _bytes(json, at, ".shortfalls");
+                leaf = this.sweptLeafOf(leaf, shortfalls, _bytes(json, at, ".penalties"));
+            }
+            _true(MerkleProof.verify(_words(json, at, ".proof"), root, leaf), "proof of a row");
+        }
+    }
+
+    function testPostingsArePackedAndRead() external view {
+        string memory json = _file("postings.json");
+        uint256 count = _count(json, ".postings");
+        _true(count > 2, "postings to try");
+        bytes memory packed = PostingsLibrary.list(count);
+        for (uint256 i; i < count; ++i) {
+            string memory at = _entry(".postings", i);
+            int256 amount = VM.parseJsonInt(json, string.concat(at, ".amount"));
+            PostingsLibrary.put(packed, i, uint32(_uint(json, at, ".account")), amount);
+            (uint32 readAccount, int64 readAmount) = this.postingAt(_bytes(json, "", ".packed"), i);
+            _equal(_uint(json, at, ".account"), readAccount, "account");
+            _true(amount == readAmount, "amount");
+        }
+        _same(keccak256(_bytes(json, "", ".packed")), keccak256(packed), "packed postings");
+    }
+
+    function _allEqual(
+        uint256[] memory expected,
+        uint256[] memory received,
+        string memory what
+    ) private pure {
+        _equal(expected.length, received.length, what);
+        for (uint256 i; i < expected.length; ++i) _equal(expected[i], received[i], what);
+    }
+
+    // ------------------------------------------------------------------------- What the libraries take from calldata
+
+    function termsOf(
+        bytes calldata rows,
+        uint256 row,
+        uint256 count
+    ) external pure returns (uint256 account, uint256 price, uint256 deposit) {
+        uint128 terms = FlowRows.terms(rows, row, count);
+        return (FlowRows.accountOf(terms), FlowRows.priceOf(terms), FlowRows.depositOf(terms));
+    }
+
+    function figuresOf(
+        bytes calldata rows,
+        bytes calldata shortfalls,
+        uint256 row,
+        uint256 count
+    ) external pure returns (uint256[] memory requested, uint256[] memory missing) {
+        (requested, missing) = (new uint256[](count), new uint256[](count));
+        for (uint256 i; i < count; ++i) {
+            (uint256 word, uint256 lane) = (i / LANES_PER_WORD, i % LANES_PER_WORD);
+            requested[i] = FlowRows.requested(rows, row, word, count).lane(lane);
+            missing[i] = FlowRows.missing(shortfalls, row, word, count).lane(lane);
+        }
+    }
+
+    function leavesOf(
+        bytes calldata rows,
+        bytes calldata shortfalls,
+        uint256[] memory penalties,
+        uint256 count
+    ) external pure returns (bytes32[] memory requested, bytes32[] memory swept) {
+        requested = FlowTree.requestLeaves(rows, penalties.length, count);
+        swept = FlowTree.sweptLeaves(requested, shortfalls, penalties, count);
+    }
+
+    function requestLeafOf(bytes calldata rows) external pure returns (bytes32) {
+        return FlowTree.requestLeaf(rows);
+    }
+
+    function sweptLeafOf(
+        bytes32 requestLeaf,
+        bytes calldata shortfalls,
+        bytes memory penalties
+    ) external pure returns (bytes32) {
+        return FlowTree.sweptLeaf(requestLeaf, shortfalls, penalties);
+    }
+
+    function postingAt(bytes calldata postings, uint256 index) external pure returns (uint32, int64) {
+        Posting posting = PostingsLibrary.at(postings, index);
+        return (posting.account(), posting.amount());
+    }
+}
