@@ -2,14 +2,12 @@ import { randomBytes } from "node:crypto";
 
 import { hexlify, ZeroHash } from "ethers";
 
-import { headersAt } from "../chain/blocks.ts";
 import { type Connection, RefusedError } from "../chain/connection.ts";
 import { ChainFollower, type Service } from "../chain/follower.ts";
 import type { FlowRequest } from "../chain/service-view.ts";
 import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
-import { blocksOf, makeBundle, readingsOf, signEpoch } from "../evidence/bundle.ts";
+import { readingsOf, signEpoch } from "../evidence/bundle.ts";
 import { Commitment, type FlowLeaf } from "../evidence/commitment.ts";
-import { type Bundle, bundleJson } from "../evidence/format.ts";
 import { toJson } from "../evidence/json.ts";
 import { keptMeterId } from "../evidence/kept-meter.ts";
 import { readingsRoot } from "../evidence/readings-tree.ts";
@@ -24,6 +22,7 @@ import { packEnergy, packRows, packShortfalls } from "../settlement/rows.ts";
 import type { ReadingStore } from "../store/store.ts";
 import { type AggregatorIntent, decide, type Policy } from "./decide.ts";
 import { shortfalls } from "./distribute.ts";
+import { aggregatorEvidence } from "./evidence.ts";
 
 /** What the Aggregator has at a DER's connection. */
 export interface Connected {
@@ -231,7 +230,7 @@ export class AggregatorAgent implements Agent {
   }
 
   async #answer(query: EvidenceQuery, { requester }: Access): Promise<string | undefined> {
-    const { wallet, provider, chainId, registryAddress } = this.#options.connection;
+    const { wallet, chainId } = this.#options.connection;
     const service = this.#serviceAt(query.aria);
     if (service === undefined) return undefined;
     const der = this.#follower.ledger.ownerOf(query.account);
@@ -243,49 +242,13 @@ export class AggregatorAgent implements Agent {
     if (signed === undefined) return undefined;
     const { statement, signature } = signed;
     if (query.what === "statement") return toJson({ statement, signature });
-    const commitment = await this.#committed(service, query);
-    const setting = {
-      venue,
-      registry: registryAddress,
-      epochSeconds,
-      meter,
-      signer: this.address,
-      headers: await headersAt(provider, blocksOf(signed)),
-      commitment: commitment === undefined ? null : sweepOf(service, query, commitment),
-    };
     // The whole commitment tells of all DERs: it is for the Operator, and a DER sees only what concerns itself.
-    const leaves = requester === "operator" && commitment !== undefined ? [...commitment.leaves] : null;
-    return bundleJson(makeBundle(signed, setting, { role: "aggregator", leaves }));
+    const asked = { ...query, withLeaves: requester === "operator" };
+    const keeper = { meter, signer: this.address };
+    return aggregatorEvidence(this.#options.connection, this.#options.store, service, keeper, signed, asked);
   }
 
   #serviceAt(aria: string): Service | undefined {
     return this.#follower.services.find(({ address }) => address === aria);
   }
-
-  async #committed(service: Service, { account, epoch }: EvidenceQuery): Promise<Commitment | undefined> {
-    const entry = service.view.entryOf(account, epoch);
-    if (entry?.request.sweep === undefined) return undefined;
-    const stored = await this.#options.store.commitmentOf(service.address, entry.request.id);
-    return stored && Commitment.parse(stored.json);
-  }
-}
-
-/** What binds the Aggregator's meter to its sweep: the leaf of this DER and epoch, and the proof that it was committed to. */
-function sweepOf(
-  { view }: Service,
-  { account, epoch }: EvidenceQuery,
-  commitment: Commitment,
-): Bundle["commitment"] {
-  const request = view.entryOf(account, epoch)?.request;
-  const leaf = commitment.leafOf(account, epoch);
-  if (request?.sweep === undefined || leaf === undefined) return null;
-  const { transaction, flowRoot } = request.sweep;
-  return {
-    kind: "sweep",
-    transaction,
-    requestId: request.id,
-    flowRoot,
-    leaf,
-    proof: commitment.proofOf(leaf),
-  };
 }

@@ -20,8 +20,8 @@ export interface Outlook {
   readonly registry: string;
   /** The first block to read: that of the Registry's deployment, or any before it. */
   readonly fromBlock: number;
-  /** Which chain it must be. */
-  readonly chainId: bigint;
+  /** Which chain it must be; any when omitted. */
+  readonly chainId?: bigint;
 }
 
 /** A chain cannot be looked at, in one line that says why. */
@@ -75,7 +75,7 @@ async function checkChain({ rpcUrl, chainId }: Outlook): Promise<void> {
       sleep(FIRST_ANSWER_MS, undefined, { signal: patience.signal }),
     ]);
     if (network === undefined) throw new OutlookError(`no answer in ${FIRST_ANSWER_MS / 1000} s`);
-    if (network.chainId !== chainId) {
+    if (chainId !== undefined && network.chainId !== chainId) {
       throw new OutlookError(`it is of chain ${network.chainId}, not of chain ${chainId}`);
     }
   } finally {

@@ -1,13 +1,10 @@
 import { Wallet } from "ethers";
 
 import { type Connection, RefusedError } from "../chain/connection.ts";
-import { headersAt } from "../chain/blocks.ts";
 import { ChainFollower, type Service } from "../chain/follower.ts";
 import type { Dispute, Entry, FlowRequest } from "../chain/service-view.ts";
-import { claimOf } from "../chain/witness.ts";
 import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
-import { blocksOf, makeBundle, readingsOf, type SignedEpoch, signEpoch } from "../evidence/bundle.ts";
-import { bundleJson } from "../evidence/format.ts";
+import { readingsOf, type SignedEpoch, signEpoch } from "../evidence/bundle.ts";
 import { toJson } from "../evidence/json.ts";
 import type { EvidenceQuery } from "../evidence/request.ts";
 import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
@@ -20,6 +17,7 @@ import type { Agent } from "../runtime/run.ts";
 import { proofOf } from "../settlement/tree.ts";
 import type { ReadingStore } from "../store/store.ts";
 import { decide, type DerIntent, type DerSituation, shortChangedWh, type Wishes } from "./decide.ts";
+import { derEvidence } from "./evidence.ts";
 
 export interface DerOptions {
   readonly connection: Connection;
@@ -280,26 +278,8 @@ export class DerAgent implements Agent {
     if (signed === undefined) return undefined;
     const { statement, signature } = signed;
     if (what === "statement") return toJson({ statement, signature });
-    return this.#evidence(service, signed, service.view.disputes.get((account << 32n) | BigInt(epoch)));
-  }
-
-  /** All that the DER has of an epoch, and of its dispute if there is one. */
-  async #evidence(service: Service, signed: SignedEpoch, dispute: Dispute | undefined): Promise<string> {
-    const { provider, chainId, registryAddress } = this.#options.connection;
-    const entry = dispute && service.view.entryOf(dispute.account, dispute.epoch);
-    const setting = {
-      venue: { chainId, aria: service.address },
-      registry: registryAddress,
-      epochSeconds: service.terms.rules.epochSeconds,
-      meter: this.#meterWallet.address,
-      signer: this.#meterWallet.address,
-      headers: await headersAt(provider, blocksOf(signed)),
-      commitment: dispute
-        ? { kind: "dispute" as const, transaction: dispute.transaction, disputeId: dispute.id }
-        : null,
-    };
-    const claim = dispute && entry ? claimOf(dispute, entry, service) : null;
-    return bundleJson(makeBundle(signed, setting, { role: "der", claim }));
+    const dispute = service.view.disputes.get((account << 32n) | BigInt(epoch));
+    return derEvidence(this.#options.connection, service, this.#meterWallet.address, signed, dispute);
   }
 
   #serviceAt(aria: string): Service | undefined {

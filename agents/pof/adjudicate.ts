@@ -5,7 +5,7 @@ import type { Dispute } from "../chain/service-view.ts";
 import { factsOf } from "../chain/witness.ts";
 import { type Evidence, type Examined, judge, type Judgement, type Subject } from "../evidence/case.ts";
 import { type Bundle, BundleFormatError, type Role } from "../evidence/format.ts";
-import { askChain, type ChainOptions, withChainOptions } from "./chain.ts";
+import { askChain, type ChainOptions, disputeId, withChainOptions } from "./chain.ts";
 import { Failure } from "./failure.ts";
 import { bundleIn, readText } from "./files.ts";
 import { counted, grouped, holderOf, jsonText } from "./words.ts";
@@ -129,11 +129,6 @@ function agreement({ verdict, evidenceHash }: Judgement, dispute: Dispute): bool
   return (
     verdict.by === "person" || (dispute.fault === verdict.fault && dispute.awardedWh === verdict.awardedWh)
   );
-}
-
-function disputeId(text: string): bigint {
-  if (!/^\d{1,20}$/.test(text)) throw new Failure(2, `--dispute must be a dispute's number, not ${text}`);
-  return BigInt(text);
 }
 
 // ------------------------------------------------------------------------------------------------------------- Output

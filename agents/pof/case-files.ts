@@ -1,6 +1,3 @@
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-
 import type { Verdict } from "../evidence/adjudicate.ts";
 import type { Evidence } from "../evidence/case.ts";
 import { writeTexts } from "./files.ts";
@@ -19,20 +16,16 @@ export interface HeardCase {
 }
 
 /**
- * Writes the evidence of a dispute into a folder of its own, each part byte for byte as it was heard, and what was
- * made of it.
- * @returns the folder
+ * Writes the evidence of a dispute into a folder, each part byte for byte as it was heard, and what was made of it.
+ * @returns the names of the files
  */
-export function writeCase(folder: string, heard: HeardCase): string {
+export function writeCase(folder: string, heard: HeardCase): string[] {
   const { disputeId, chainId, aria, evidence, verdict, evidenceHash, heardAt } = heard;
-  const own = join(folder, disputeId.toString());
-  mkdirSync(own);
-  const files = writeTexts(own, {
+  const files = writeTexts(folder, {
     "der.json": evidence.der,
     "aggregator.json": evidence.aggregator,
     "feeder.json": evidence.feeder,
   });
   const ruling = { disputeId, aria, chainId, verdict, evidenceHash, heardAt, files };
-  writeTexts(own, { "ruling.json": `${jsonText(ruling)}\n` });
-  return own;
+  return [...files, ...writeTexts(folder, { "ruling.json": `${jsonText(ruling)}\n` })];
 }

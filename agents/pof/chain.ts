@@ -1,7 +1,9 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { getAddress, isAddress } from "ethers";
+import { z } from "zod/v4";
 
-import { lookAt, type Onlooker } from "../chain/onlooker.ts";
+import { NodeBehindError } from "../chain/connection.ts";
+import { lookAt, type Onlooker, type Outlook, OutlookError } from "../chain/onlooker.ts";
 import type { Bundle } from "../evidence/format.ts";
 import { Failure, reasonOf } from "./failure.ts";
 
@@ -46,17 +48,42 @@ export async function askChain<T>(
       ": name the one you trust with --registry",
       bundles.map((bundle) => bundle.registry),
     );
+  return looking({ rpcUrl: rpc, registry: named, fromBlock, chainId }, `--rpc ${rpc}`, work);
+}
+
+/**
+ * Looks at a chain for as long as `work` takes.
+ * @param name what the chain is called to a person
+ * @throws {Failure} when the node fails, is of another chain, or has no such contract
+ */
+export async function looking<T>(
+  outlook: Outlook,
+  name: string,
+  work: (onlooker: Onlooker) => Promise<T>,
+): Promise<T> {
   try {
-    const onlooker = await lookAt({ rpcUrl: rpc, registry: named, fromBlock, chainId });
+    const onlooker = await lookAt(outlook);
     try {
       return await work(onlooker);
     } finally {
       await onlooker.close();
     }
   } catch (error) {
-    if (error instanceof Failure) throw error;
-    throw new Failure(1, `--rpc ${rpc} cannot be used: ${reasonOf(error)}`, { cause: error });
+    if (!isNodesFault(error)) throw error;
+    throw new Failure(1, `${name} cannot be used: ${reasonOf(error)}`, { cause: error });
   }
+}
+
+/** Whatever a node answers that is none: the library's errors have a code, those of unreadable answers a name. */
+function isNodesFault(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof Failure) return false;
+  return (
+    error instanceof OutlookError ||
+    error instanceof NodeBehindError ||
+    error instanceof SyntaxError ||
+    error instanceof z.ZodError ||
+    "code" in error
+  );
 }
 
 function oneOf<T extends bigint | string>(what: string, mend: string, values: readonly T[]): T {
@@ -81,6 +108,12 @@ function whole(text: string): number {
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
     throw new InvalidArgumentError("It must be a whole number from 0.");
   return value;
+}
+
+/** A dispute's number, as an option or argument. */
+export function disputeId(text: string): bigint {
+  if (!/^\d{1,20}$/.test(text)) throw new InvalidArgumentError("It must be the number of a dispute.");
+  return BigInt(text);
 }
 
 export function address(text: string): string {

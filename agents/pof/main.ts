@@ -1,8 +1,12 @@
 import { Command, CommanderError } from "commander";
 
 import { addAdjudicate } from "./adjudicate.ts";
+import { addDisputes } from "./disputes.ts";
+import { addEvidence } from "./evidence.ts";
 import { addExplain } from "./explain.ts";
 import { Failure } from "./failure.ts";
+import { ConfigError } from "../runtime/config.ts";
+import { StoreError } from "../store/store.ts";
 import { addVerify } from "./verify.ts";
 
 /** Exit status: 0 if all is well, 1 if a check fails or what is needed cannot be had, 2 for wrong usage or file. */
@@ -23,6 +27,8 @@ async function main(args: readonly string[]): Promise<number> {
   addVerify(program, done);
   addExplain(program, done);
   addAdjudicate(program, done);
+  addEvidence(program, done);
+  addDisputes(program, done);
   try {
     await program.parseAsync([...args], { from: "user" });
     return status;
@@ -30,14 +36,22 @@ async function main(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (error instanceof CommanderError) return complain(2, usageError(error, args));
     if (error instanceof Failure) return complain(error.status, error.message);
+    if (error instanceof ConfigError) return complain(2, error.message);
+    if (error instanceof StoreError) return complain(1, error.message);
     throw error;
   }
 }
 
 function usageError({ code, message }: CommanderError, args: readonly string[]): string {
   const said = code === "commander.help" ? "a command is needed" : message.replace(/^error: /, "");
-  const command = args[0] === undefined || args[0].startsWith("-") ? "" : `${args[0]} `;
-  return `${said.replace(/\s+/g, " ")} (see: npm run pof -- ${code === "commander.unknownCommand" ? "" : command}--help)`;
+  const command = code === "commander.unknownCommand" ? "" : commandIn(args);
+  return `${said.replace(/\s+/g, " ")} (see: npm run pof -- ${command}--help)`;
+}
+
+/** The command that help is to be asked of. */
+function commandIn(args: readonly string[]): string {
+  const words = args.slice(0, args[0] === "disputes" ? 2 : 1).filter((word) => /^[a-z]+$/.test(word));
+  return words.map((word) => `${word} `).join("");
 }
 
 function complain(status: number, message: string): number {

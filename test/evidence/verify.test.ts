@@ -130,6 +130,12 @@ describe("verifyBundle", function () {
       expect(await failingOf(before, inside)).to.deep.equal([]);
     });
 
+    it("taken in one block, which is nothing wrong: a meter may read more often than there are blocks", async function () {
+      const [first, ...rest] = readingsAt([100, 101, 101, 102, 102, 102, 103]);
+      const failed = await failingOf(first, rest);
+      expect(failed).to.not.include("headers").and.to.not.include("readings");
+    });
+
     it("left out at the start", async function () {
       expect(await failingOf(before, inside.slice(1))).to.deep.equal(["readings"]);
     });

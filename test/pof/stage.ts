@@ -11,6 +11,7 @@ import { expect } from "chai";
 import { sum } from "../../agents/metering/source.ts";
 import { OperatorAgent, type Ruling } from "../../agents/operator/agent.ts";
 import { writeCase } from "../../agents/pof/case-files.ts";
+import { emptyFolder } from "../../agents/pof/files.ts";
 import { developmentKey } from "../../scripts/demo/cast.ts";
 import {
   type Chain,
@@ -103,12 +104,15 @@ export async function disputedEpoch(): Promise<DisputedEpoch> {
   ];
   const community = new Community(chain, plants);
   await community.start(BASELINE_WH, first, EPOCHS);
-  await replaceOperator(community, plants, chain, first);
+  const urls = new Map([[community.aggregator.address, await community.aggregator.serve()]]);
+  for (const plant of plants) urls.set(community.addressOf(plant), await community.derOf(plant).serve());
+  await replaceOperator({ community, chain, plants, epoch: first }, (party) => urls.get(party));
   await play(community, chain, first);
   const [ruled, open] = [rulingOf(community, "rules"), rulingOf(community, "person")];
   const folder = mkdtempSync(join(tmpdir(), "pof-cases-"));
   for (const ruling of [ruled, open]) {
-    writeCase(folder, { ...ruling, disputeId: ruling.dispute.id, chainId: community.operator.chainId });
+    const own = emptyFolder(join(folder, ruling.dispute.id.toString()));
+    writeCase(own, { ...ruling, disputeId: ruling.dispute.id, chainId: community.operator.chainId });
   }
   const close = async (): Promise<void> => {
     rmSync(folder, { recursive: true });
@@ -118,15 +122,11 @@ export async function disputedEpoch(): Promise<DisputedEpoch> {
   return { chain, community, plants, epoch: first, ruled, open, folder, close };
 }
 
-/** One whose feeder meter does not see all DERs. */
-async function replaceOperator(
-  community: Community,
-  plants: DisputedEpoch["plants"],
-  chain: Chain,
-  firstEpoch: number,
+/** Starts an Operator whose feeder meter does not see all DERs, on the store of the one before. */
+export async function replaceOperator(
+  { community, chain, plants, epoch }: Pick<DisputedEpoch, "community" | "chain" | "plants" | "epoch">,
+  evidenceUrl: (party: string) => string | undefined,
 ): Promise<void> {
-  const urls = new Map([[community.aggregator.address, await community.aggregator.serve()]]);
-  for (const plant of plants) urls.set(community.addressOf(plant), await community.derOf(plant).serve());
   const [shorted, unmetered, steady] = plants;
   await community.operator.close();
   community.operator = new OperatorAgent({
@@ -136,7 +136,7 @@ async function replaceOperator(
     policy: {
       funds: { minimum: 1_000_000n, target: 2_000_000n },
       epochsPerOrder: EPOCHS,
-      firstEpoch,
+      firstEpoch: epoch,
       untilEpoch: undefined,
     },
     feeders: [
@@ -147,7 +147,7 @@ async function replaceOperator(
     ],
     baselineWh: () => BASELINE_WH,
     inspected: () => true,
-    evidenceUrl: (party) => urls.get(party),
+    evidenceUrl,
   });
 }
 

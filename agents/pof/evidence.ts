@@ -1,0 +1,149 @@
+import { join } from "node:path";
+
+import type { Command } from "commander";
+
+import { aggregatorEvidence } from "../aggregator/evidence.ts";
+import type { Service } from "../chain/follower.ts";
+import { derEvidence } from "../der/evidence.ts";
+import { readingsOf, type SignedEpoch } from "../evidence/bundle.ts";
+import { parseStatement } from "../evidence/format.ts";
+import { keptMeterId } from "../evidence/kept-meter.ts";
+import { parseVerdict } from "../evidence/verdict-text.ts";
+import { writeCase } from "./case-files.ts";
+import { address, disputeId } from "./chain.ts";
+import { Failure } from "./failure.ts";
+import { emptyFolder, writeText } from "./files.ts";
+import { atDesk, type Desk, type Party, partyOf, servicesOf } from "./party.ts";
+import { jsonText } from "./words.ts";
+
+interface EvidenceOptions {
+  readonly config: string;
+  readonly aria?: string;
+  readonly dispute: bigint;
+  readonly out: string;
+  readonly json?: boolean;
+}
+
+/** `pof evidence`: what a party has of a dispute, as files. */
+export function addEvidence(program: Command, done: (status: number) => void): void {
+  program
+    .command("evidence")
+    .description(
+      "Writes what a party's agent has of a dispute: all that the Operator heard, or a party's own bundle.",
+    )
+    .requiredOption(
+      "--config <file>",
+      "the agent's configuration; its store is read, also while the agent runs",
+    )
+    .requiredOption("--dispute <id>", "the dispute's number", disputeId)
+    .requiredOption("--out <dir>", "where the folder of the dispute is made")
+    .option("--aria <address>", "the ARIA it was raised with, if several have one of this number", address)
+    .option("--json", "print one JSON document on standard output, and nothing else")
+    .addHelpText(
+      "after",
+      "\nNo key is needed: what was signed is in the store.\n\nExamples:\n  npm run pof -- evidence --config operator.json --dispute 17181849092 --out cases\n  npm run pof -- evidence --config der.json --dispute 17181849092 --out cases",
+    )
+    .action(async (options: EvidenceOptions) => {
+      done(await evidence(options));
+    });
+}
+
+async function evidence({ config, aria, dispute, out, json }: EvidenceOptions): Promise<number> {
+  const party = partyOf(config);
+  const folder = join(out, dispute.toString());
+  const files = await atDesk(party, async (desk) => {
+    const services = servicesOf(desk, aria);
+    return party.role === "operator"
+      ? heard(desk, services, dispute, folder)
+      : [await own(party, desk, services, dispute, folder)];
+  });
+  const text = json ? jsonText({ disputeId: dispute, folder, files }) : `${folder}: ${files.join(", ")}`;
+  process.stdout.write(`${text}\n`);
+  return 0;
+}
+
+/** All that the Operator heard, and what it made of it. */
+async function heard(
+  { store, connection }: Desk,
+  services: readonly Service[],
+  dispute: bigint,
+  folder: string,
+): Promise<string[]> {
+  for (const { address: aria } of services) {
+    const hearing = await store.hearingOf(aria, dispute);
+    if (hearing === undefined) continue;
+    const { der, aggregator, feeder, evidenceHash, heardAt } = hearing;
+    const { chainId } = connection;
+    emptyFolder(folder);
+    return writeCase(folder, {
+      disputeId: dispute,
+      chainId,
+      aria,
+      evidence: { der, aggregator, feeder },
+      verdict: parseVerdict(hearing.verdict),
+      evidenceHash,
+      heardAt,
+    });
+  }
+  throw new Failure(1, `the store has no hearing of dispute ${dispute}: the agent has not heard it yet`);
+}
+
+// --------------------------------------------------------------------------------------------------- A party's own meter
+
+async function own(
+  { role }: Party,
+  desk: Desk,
+  services: readonly Service[],
+  id: bigint,
+  folder: string,
+): Promise<string> {
+  const service = services.find(({ view }) => view.disputes.has(id));
+  if (service === undefined) throw new Failure(1, `the chain has no dispute ${id}`);
+  const text = role === "der" ? await ofDer(desk, service, id) : await ofAggregator(desk, service, id);
+  const name = `${role}.json`;
+  emptyFolder(folder);
+  writeText(join(folder, name), text);
+  return name;
+}
+
+async function ofDer(desk: Desk, service: Service, id: bigint): Promise<string> {
+  const [account, epoch] = placeOf(id);
+  const meter = service.view.meterOf(account, epoch) ?? "";
+  const signed = await storedEpoch(desk, service, meter, epoch);
+  return derEvidence(desk.connection, service, meter, signed, service.view.disputes.get(id));
+}
+
+async function ofAggregator(desk: Desk, service: Service, id: bigint): Promise<string> {
+  const { store, connection, follower } = desk;
+  const [account, epoch] = placeOf(id);
+  const signer = follower.ledger.ownerOf(service.terms.aggregatorAccount);
+  const meter = keptMeterId(signer, follower.ledger.ownerOf(account));
+  const signed = await storedEpoch(desk, service, meter, epoch);
+  const asked = { account, epoch, withLeaves: true };
+  return aggregatorEvidence(connection, store, service, { meter, signer }, signed, asked);
+}
+
+/** A dispute's number is made of account and epoch. */
+function placeOf(id: bigint): [account: bigint, epoch: number] {
+  return [id >> 32n, Number(id & 0xffff_ffffn)];
+}
+
+/** An epoch as it was signed: only the agent, which has the key, can sign one. */
+async function storedEpoch(
+  { store }: Desk,
+  service: Service,
+  meter: string,
+  epoch: number,
+): Promise<SignedEpoch> {
+  const stored = await store.statementOf(meter, epoch, service.address);
+  const signed =
+    stored && parseStatement(`{"statement":${stored.payload},"signature":"${stored.signature}"}`);
+  if (signed === undefined) {
+    throw new Failure(
+      1,
+      `the store has no statement of meter ${meter} for epoch ${epoch}: is this the DER's or the Aggregator's own configuration?`,
+    );
+  }
+  const { epochSeconds } = service.terms.rules;
+  return { ...(await readingsOf(store, { meter, epoch, epochSeconds })), ...signed };
+}

@@ -1,0 +1,331 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { expect } from "chai";
+import { z } from "zod/v4";
+
+import { ChainFollower } from "../../agents/chain/follower.ts";
+import type { Dispute } from "../../agents/chain/service-view.ts";
+import { openSqliteStore } from "../../agents/store/sqlite.ts";
+import { developmentKey } from "../../scripts/demo/cast.ts";
+import {
+  disputedEpoch,
+  type DisputedEpoch,
+  expectLines,
+  OPERATOR_KEY,
+  pof,
+  pofs,
+  replaceOperator,
+} from "./stage.ts";
+
+const SOURCE = { kind: "wind", ratedW: 5_000, meanSpeed: 6, seed: 1 };
+const KEYS = { OPERATOR_KEY };
+
+const listSchema = z.object({
+  disputes: z.array(
+    z.object({
+      id: z.string(),
+      waits: z.boolean(),
+      status: z.string(),
+      evidenceHash: z.string(),
+      verdict: z.object({ rule: z.string() }),
+    }),
+  ),
+});
+
+describe("pof, for a party with an agent:", function () {
+  this.timeout(180_000);
+
+  const folder = mkdtempSync(join(tmpdir(), "pof-parties-"));
+  let stage: DisputedEpoch;
+  let configs: Record<"operator" | "aggregator" | "der" | "otherDer", string>;
+  let ids: { ruled: string; open: string };
+
+  before(async function () {
+    stage = await disputedEpoch();
+    const { chain, community, plants, ruled, open } = stage;
+    ids = { ruled: `${ruled.dispute.id}`, open: `${open.dispute.id}` };
+    const common = { rpcUrl: chain.node.url, registry: chain.addresses.registry };
+    const written = (name: string, store: string, fields: object): string => {
+      const file = join(folder, `${name}.json`);
+      writeFileSync(file, JSON.stringify({ ...common, store: community.storeFile(store), ...fields }));
+      return file;
+    };
+    const der = {
+      walletKey: "DER_KEY",
+      meterKey: "METER_KEY",
+      powerW: 1,
+      price: 1,
+      source: SOURCE,
+      listen: {},
+    };
+    configs = {
+      operator: written("operator", "operator", {
+        walletKey: "OPERATOR_KEY",
+        funds: { minimum: 0, target: 0 },
+        feeders: [{ ders: "all", sources: [SOURCE] }],
+        inspected: "all",
+        evidence: [],
+      }),
+      aggregator: written("aggregator", "aggregator", {
+        walletKey: "AGGREGATOR_KEY",
+        meters: [],
+        listen: {},
+      }),
+      der: written("der", plants[0].name, der),
+      otherDer: written("other-der", plants[2].name, der),
+    };
+  });
+
+  after(async function () {
+    rmSync(folder, { recursive: true });
+    await stage.close();
+  });
+
+  const config = (party: keyof typeof configs): string[] => ["--config", configs[party]];
+
+  /** A dispute as the chain has it now. */
+  async function disputeOf(id: string): Promise<Dispute | undefined> {
+    const connection = await stage.chain.link(developmentKey(9));
+    const store = openSqliteStore(":memory:");
+    try {
+      const follower = new ChainFollower(connection, store, 0);
+      await follower.follow();
+      return follower.service.view.disputes.get(BigInt(id));
+    } finally {
+      await store.close();
+      connection.close();
+    }
+  }
+
+  describe("evidence", function () {
+    it("writes all that the Operator heard, while its agent has the store open", async function () {
+      const out = join(folder, "heard");
+      const runs = [ids.ruled, ids.open].map((id) => [
+        "evidence",
+        ...config("operator"),
+        "--dispute",
+        id,
+        "--out",
+        out,
+      ]);
+      for (const { status, stderr } of await pofs(runs)) expect([status, stderr]).to.deep.equal([0, ""]);
+      for (const id of [ids.ruled, ids.open]) {
+        const names = readdirSync(join(stage.folder, id));
+        expect(readdirSync(join(out, id))).to.deep.equal(names);
+        for (const name of names) {
+          expect(readFileSync(join(out, id, name), "utf8"), name).to.equal(
+            readFileSync(join(stage.folder, id, name), "utf8"),
+          );
+        }
+      }
+    });
+
+    it("writes a party's own bundle as it showed it to the Operator, without a key", async function () {
+      const out = (party: string): string => join(folder, `of-${party}`);
+      const parties = ["der", "aggregator"] as const;
+      const runs = parties.map((party) => [
+        "evidence",
+        ...config(party),
+        "--dispute",
+        ids.ruled,
+        "--out",
+        out(party),
+        "--json",
+      ]);
+      const outcomes = await pofs(runs);
+      for (const [i, party] of parties.entries()) {
+        const { status, stdout, stderr } = outcomes[i]!;
+        expect(status, stderr).to.equal(0);
+        expect(JSON.parse(stdout)).to.deep.equal({
+          disputeId: ids.ruled,
+          folder: join(out(party), ids.ruled),
+          files: [`${party}.json`],
+        });
+        const own = readFileSync(join(out(party), ids.ruled, `${party}.json`), "utf8");
+        expect(own).to.equal(stage.ruled.evidence[party]);
+      }
+    });
+
+    it("says in one line what it has not", async function () {
+      const out = join(folder, "none");
+      const args = (party: keyof typeof configs, id: string, ...more: string[]): string[] => [
+        "evidence",
+        ...config(party),
+        "--dispute",
+        id,
+        "--out",
+        out,
+        ...more,
+      ];
+      const nobody = "0x000000000000000000000000000000000000dEaD";
+      await expectLines(1, [
+        [args("operator", "7"), /no hearing of dispute 7: the agent has not heard it yet/],
+        [args("der", "7"), /the chain has no dispute 7/],
+        [args("otherDer", ids.ruled), /no statement of meter 0x\w+ for epoch \d+: is this the DER's/],
+        [args("operator", ids.ruled, "--aria", nobody), /the Registry has no ARIA at 0x0+dEaD/],
+      ]);
+      const used = join(folder, "heard", ids.ruled);
+      await expectLines(2, [
+        [
+          ["evidence", ...config("operator"), "--dispute", ids.ruled, "--out", join(folder, "heard")],
+          new RegExp(`${used} is not empty`),
+        ],
+        [["evidence", "--dispute", "7", "--out", out], /required option '--config <file>' not specified/],
+        [
+          ["evidence", "--config", "package.json", "--dispute", "7", "--out", out],
+          /package\.json is no agent's configuration: expected one of the fields meterKey, meters, feeders/,
+        ],
+        [
+          ["evidence", "--config", join(folder, "no.json"), "--dispute", "7", "--out", out],
+          /no\.json cannot be read as JSON: ENOENT/,
+        ],
+      ]);
+    });
+  });
+
+  describe("disputes", function () {
+    it("lists what waits for a person, and all that was heard", async function () {
+      const [waiting, all] = await pofs([
+        ["disputes", "list", ...config("operator"), "--json"],
+        ["disputes", "list", ...config("operator"), "--json", "--all"],
+      ]);
+      expect([waiting!.status, waiting!.stderr]).to.deep.equal([0, ""]);
+      const queue = listSchema.parse(JSON.parse(waiting!.stdout)).disputes;
+      expect(queue).to.have.length(1);
+      expect(queue[0]).to.include({
+        id: ids.open,
+        waits: true,
+        status: "open",
+        evidenceHash: stage.open.evidenceHash,
+      });
+      const heard = listSchema.parse(JSON.parse(all!.stdout)).disputes;
+      expect(heard.map(({ id }) => id).sort()).to.deep.equal([ids.open, ids.ruled].sort());
+    });
+
+    it("shows why one was left open, and what was heard", async function () {
+      const [shown, listed] = await pofs([
+        ["disputes", "show", ids.open, ...config("operator")],
+        ["disputes", "list", ...config("operator")],
+      ]);
+      expect(shown!.status, shown!.stderr).to.equal(0);
+      for (const words of [
+        "no-third-meter",
+        "waits for a person",
+        "there is no feeder reading",
+        "no evidence of the feeder",
+        stage.open.evidenceHash,
+      ]) {
+        expect(shown!.stdout).to.contain(words);
+      }
+      expect(listed!.stdout).to.contain(ids.open).and.to.contain("waits");
+    });
+
+    it("refuses a ruling that cannot be, before anything is sent", async function () {
+      const rule = (id: string, award: string, fault: string): string[] => [
+        "disputes",
+        "rule",
+        id,
+        ...config("operator"),
+        "--award",
+        award,
+        "--fault",
+        fault,
+        "--yes",
+      ];
+      await expectLines(2, [
+        [rule(ids.open, "1", "none"), /set the environment variable OPERATOR_KEY to a private key/],
+        [
+          rule(ids.open, "x", "none"),
+          /--award <wh>' argument 'x' is invalid. It must be a whole number of Wh/,
+        ],
+        [rule(ids.open, "1", "nobody"), /Allowed choices are none, aggregator, der/],
+        [
+          ["disputes", "rule", ids.open, ...config("operator"), "--award", "1"],
+          /required option '--fault <party>'/,
+        ],
+        [["disputes", "list", ...config("der")], /der\.json is not the Operator's configuration/],
+        [
+          ["disputes", "show", ...config("operator")],
+          /missing required argument 'id' \(see: npm run pof -- disputes show --help\)/,
+        ],
+      ]);
+      const inTime: [args: string[], status: number, says: RegExp][] = [
+        [rule(ids.open, "99999", "none"), 2, /--award must be at most the claim of \d+ Wh, not 99999/],
+        [rule(ids.open, "1", "der"), 2, /--award must be 0 where the DER is at fault/],
+        [rule(ids.ruled, "1", "none"), 1, /is not open: it was ruled/],
+        [rule(ids.open, "1", "none").slice(0, -1), 2, /no terminal to ask on: give --yes/],
+      ];
+      for (const [args, status, says] of inTime) {
+        const outcome = await pof(args, KEYS);
+        expect([outcome.status, outcome.stdout], outcome.stderr).to.deep.equal([status, ""]);
+        expect(outcome.stderr)
+          .to.match(/^[^\n]+\n$/)
+          .and.to.match(says);
+      }
+      expect((await disputeOf(ids.open))?.status).to.equal("open");
+    });
+
+    it("is not heard anew when the agent is started again", async function () {
+      await replaceOperator(stage, () => undefined);
+      const { operator } = stage.community;
+      await operator.advance();
+      const [again, ...others] = operator.rulings;
+      expect(others).to.be.empty; // the ruled one is over
+      expect(again?.evidence).to.deep.equal(stage.open.evidence);
+      expect(again?.verdict).to.deep.equal(stage.open.verdict);
+      expect(again?.heardAt).to.equal(stage.open.heardAt);
+    });
+
+    it("is refused by the chain with another's key", async function () {
+      const args = [
+        "disputes",
+        "rule",
+        ids.open,
+        ...config("operator"),
+        "--award",
+        "1",
+        "--fault",
+        "none",
+        "--yes",
+      ];
+      const outcome = await pof(args, { OPERATOR_KEY: developmentKey(9) });
+      expect(outcome.status).to.equal(1);
+      expect(outcome.stderr).to.match(
+        /^the ruling could not be sent: [^\n]*AccessControlUnauthorizedAccount[^\n]*\n$/,
+      );
+    });
+
+    it("rules with the hash of the evidence that was heard, and the agent goes on", async function () {
+      const { claimWh } = stage.open.dispute;
+      const args = [
+        "disputes",
+        "rule",
+        ids.open,
+        ...config("operator"),
+        "--award",
+        `${claimWh - 1n}`,
+        "--fault",
+        "aggregator",
+      ];
+      const { status, stdout, stderr } = await pof([...args, "--yes", "--json"], KEYS);
+      expect([status, stderr]).to.deep.equal([0, ""]);
+      const { evidenceHash } = stage.open;
+      expect(JSON.parse(stdout)).to.include({
+        disputeId: ids.open,
+        awardedWh: `${claimWh - 1n}`,
+        evidenceHash,
+      });
+      expect(await disputeOf(ids.open)).to.include({
+        status: "ruled",
+        fault: "aggregator",
+        awardedWh: claimWh - 1n,
+        evidenceHash,
+      });
+      await stage.community.operator.advance();
+      const list = await pof(["disputes", "list", ...config("operator")]);
+      expect(list.stdout).to.equal("Nothing waits for a person.\n");
+    });
+  });
+});
