@@ -159,10 +159,17 @@ function intervalsOf(points: CaseView["points"], terms: Terms): Interval[] {
 function feederOf({ aggregator, feeder }: CaseBundles): FeederView | undefined {
   if (feeder?.role !== "feeder" || aggregator?.role !== "aggregator" || aggregator.leaves === null)
     return undefined;
-  const behind = new Set(feeder.neighbours.map(({ account }) => account));
-  const neighboursWh = aggregator.leaves
-    .filter(({ account, epoch }) => behind.has(account) && epoch === feeder.statement.epoch)
-    .reduce((sum, { energyWh }) => sum + energyWh, 0n);
+  const committed = new Map(
+    aggregator.leaves
+      .filter(({ epoch }) => epoch === feeder.statement.epoch)
+      .map(({ account, energyWh }) => [account, energyWh]),
+  );
+  let neighboursWh = 0n;
+  for (const { account } of feeder.neighbours) {
+    const energyWh = committed.get(account);
+    if (energyWh === undefined) return undefined; // nobody knows what this one delivered
+    neighboursWh += energyWh;
+  }
   const sawWh = feeder.statement.energyWh;
-  return { sawWh, neighbours: behind.size, neighboursWh, leftWh: sawWh - neighboursWh };
+  return { sawWh, neighbours: feeder.neighbours.length, neighboursWh, leftWh: sawWh - neighboursWh };
 }
