@@ -10,7 +10,7 @@ export class ConfigError extends Error {
 
 const address = z
   .string()
-  .regex(/^0x[0-9a-fA-F]{40}$/, "must be an address: 0x and 40 hex digits")
+  .regex(/^0x[0-9a-fA-F]{40}$/, { error: "must be an address: 0x and 40 hex digits", abort: true })
   .transform((text) => getAddress(text.toLowerCase()));
 
 /** Name of an environment variable that holds a private key: keys never stand in the file. */
