@@ -156,15 +156,15 @@ function confirmsSweep(
   saw: readonly string[],
 ): Verdict {
   const { der } = scene;
-  if (mayBeDrift(scene)) {
-    return ruled("drift", "none", 0n, [...saw, "it agrees with the Aggregator; a meter may have drifted"]);
-  }
   const doubtful = doubtfulWh(scene);
   if (atLeastWh(scene, der.measuredWh) <= residual.mostWh + doubtful) {
     return open("neighbours-unconfirmed", [
       ...saw,
       `neighbours do not confirm up to ${doubtful} Wh that the Aggregator has for them: it may be the DER's`,
     ]);
+  }
+  if (mayBeDrift(scene)) {
+    return ruled("drift", "none", 0n, [...saw, "it agrees with the Aggregator; a meter may have drifted"]);
   }
   if (residual.mostWh + doubtful < 0n) {
     return open("feeder-confirms-neither", [...saw, "nor does it agree with the neighbours' own meters"]);

@@ -1,5 +1,5 @@
 import { getAddress, type Signer, verifyTypedData } from "ethers";
-import { z } from "zod";
+import { z } from "zod/v4";
 
 import type { What } from "./access.ts";
 import { domainOf, type Venue } from "./statement.ts";
@@ -47,12 +47,12 @@ const TYPES = {
 
 const uint32 = z
   .string()
-  .regex(/^\d{1,10}$/)
+  .regex(/^\d{1,10}$/, { abort: true })
   .refine((text) => Number(text) < 2 ** 32);
 const querySchema = z.strictObject({
   aria: z
     .string()
-    .regex(/^0x[0-9a-fA-F]{40}$/)
+    .regex(/^0x[0-9a-fA-F]{40}$/, { abort: true })
     .refine((text) => getAddress(text.toLowerCase()) === text),
   account: uint32.transform(BigInt),
   epoch: uint32.transform(Number),

@@ -10,7 +10,7 @@ const verdictSchema = z.strictObject({
   fault: z.enum(["none", "aggregator", "der"]),
   awardedWh: z
     .string()
-    .regex(/^\d{1,20}$/)
+    .regex(/^\d{1,20}$/, { abort: true })
     .transform(BigInt),
   rule: z.string().transform((name) => name as RuleName),
   reasons: z.array(z.string()),

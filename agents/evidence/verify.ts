@@ -21,12 +21,16 @@ export function verifyBundle(bundle: Bundle, facts?: ChainFacts): Check[] {
   const offline = checksOf(OFFLINE, faults).map((check) =>
     check.check === "headers" && check.outcome === "holds" ? headersSeen(bundle) : check,
   );
-  if (facts === undefined) return [...offline, ...ON_CHAIN.map(needsChain)];
+  if (facts === undefined)
+    return [...offline, ...ON_CHAIN.map((check) => notMade(check, "needs a chain to ask"))];
   const onChain = onChainChecks(bundle, facts);
   // On another chain, or of another contract, there is nothing further to compare with.
   const elsewhere = onChain.find(({ check }) => check === "chain" || check === "contract");
   const asked = elsewhere === undefined ? ON_CHAIN : ON_CHAIN.slice(0, ON_CHAIN.indexOf(elsewhere.check) + 1);
-  return [...offline, ...checksOf(asked, onChain), ...ON_CHAIN.slice(asked.length).map(needsChain)];
+  const others = ON_CHAIN.slice(asked.length).map((check) =>
+    notMade(check, "needs the bundle's own chain to ask"),
+  );
+  return [...offline, ...checksOf(asked, onChain), ...others];
 }
 
 const NAMES = Object.keys(CHECKS) as CheckName[];
@@ -41,8 +45,8 @@ function checksOf(names: readonly CheckName[], faults: readonly Fault[]): Check[
   });
 }
 
-function needsChain(check: CheckName): Check {
-  return { check, outcome: "unchecked", detail: "needs the bundle's chain to ask" };
+function notMade(check: CheckName, why: string): Check {
+  return { check, outcome: "unchecked", detail: why };
 }
 
 /** Headers that could not be given in bytes are vouched for by a chain only. */

@@ -246,6 +246,12 @@ describe("A signed query", function () {
     }
     expect(readQuery("GET", undefined, authorization)).to.be.undefined;
     expect(readQuery("GET", targetOf(QUERY), undefined)).to.be.undefined;
+    for (const nonsense of ["x", "", "-1", "1e3", "0x10", "4294967296", `0x${"g".repeat(40)}`]) {
+      for (const [name, value] of Object.entries({ aria, account, epoch, what: QUERY.what })) {
+        const target = targetOf(QUERY).replace(`${name}=${value}`, `${name}=${nonsense}`);
+        expect(readQuery("GET", target, authorization), target).to.be.undefined;
+      }
+    }
   });
 
   it("gives its signer away for this holder, ARIA and chain, and every word of it, only", function () {

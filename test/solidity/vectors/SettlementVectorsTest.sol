@@ -137,7 +137,9 @@ contract SettlementVectorsTest is Vectors {
         uint256 count
     ) external pure returns (bytes32[] memory requested, bytes32[] memory swept) {
         requested = FlowTree.requestLeaves(rows, penalties.length, count);
-        swept = FlowTree.sweptLeaves(requested, shortfalls, penalties, count);
+        bytes memory list = FlowTree.penaltyList(penalties.length);
+        for (uint256 i; i < penalties.length; ++i) FlowTree.writePenalty(list, i, uint64(penalties[i]));
+        swept = FlowTree.sweptLeaves(requested, shortfalls, list, count);
     }
 
     function requestLeafOf(bytes calldata rows) external pure returns (bytes32) {
