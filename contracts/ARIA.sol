@@ -9,12 +9,13 @@ import {Terms} from "./aria/Terms.sol";
 import {IARIA} from "./interfaces/IARIA.sol";
 import {IDisputes} from "./interfaces/IDisputes.sol";
 import {IVault} from "./interfaces/IVault.sol";
+import {EnergyRows} from "./libraries/EnergyRows.sol";
 import {FlowRows} from "./libraries/FlowRows.sol";
 import {FlowTree} from "./libraries/FlowTree.sol";
 import {Settlement} from "./libraries/Settlement.sol";
 import {Statements} from "./libraries/Statements.sol";
 import {Agreement} from "./types/Agreement.sol";
-import {ENERGY_BYTES, EnergyLanes, EnergyLanesLibrary, LANES_PER_WORD} from "./types/EnergyLanes.sol";
+import {ENERGY_BYTES, EnergyLanesLibrary, LANES_PER_WORD} from "./types/EnergyLanes.sol";
 import {PostingsLibrary} from "./types/Postings.sol";
 
 /// @title ARIA: Aggregator Renewable Integration Agreement (see IARIA).
@@ -25,6 +26,9 @@ contract ARIA is Agreements, IARIA {
     /// @dev How far ahead an order may reach. Requests lie within orders and follow each other, and nobody leaves before
     /// what is requested; so without a bound, one request could hold everybody for ever.
     uint256 private constant MAX_EPOCHS_AHEAD = 4_096;
+
+    /// @dev The rows' postings come after those of Aggregator and escrow.
+    uint256 private constant FIRST_ROW = 2;
 
     /// @inheritdoc IARIA
     address public immutable disputes;
@@ -139,14 +143,18 @@ contract ARIA is Agreements, IARIA {
 
     // ------------------------------------------------------------------------------------------------------- Sweep
 
-    /// @dev What a sweep comes to, row by row and in total, in units.
+    /// @dev What a sweep comes to, in units.
     struct Sweep {
-        uint256[] payments;
-        uint256[] penalties;
+        /// @dev to the Aggregator, to escrow, then row by row
+        bytes postings;
+        /// @dev taken, 8 bytes a row
+        bytes penalties;
         uint256 paid;
         uint256 penalised;
-        /// @dev how many rows have a penalty due
-        uint256 shortRows;
+        /// @dev the rows with a penalty due, and what is due; only the first `shortCount` count
+        uint256[] shortRows;
+        uint256[] due;
+        uint256 shortCount;
     }
 
     /// @inheritdoc IARIA
@@ -166,8 +174,10 @@ contract ARIA is Agreements, IARIA {
         if (root != request.commitment) revert RequestMismatch(request.commitment, root);
 
         Sweep memory sweep = _settleRows(rows, shortfalls, rowCount, count);
-        if (sweep.shortRows > 0) _capPenalties(requestId, rows, count, sweep);
+        if (sweep.shortCount > 0) _penalise(requestId, rows, count, sweep);
         uint256 fee = Settlement.fee(sweep.paid, FEE_BPS);
+        PostingsLibrary.add(sweep.postings, 0, int256(fee));
+        PostingsLibrary.add(sweep.postings, 1, int256(sweep.penalised) - int256(sweep.paid) - int256(fee));
 
         uint256 escrow = request.escrow + sweep.penalised - sweep.paid - fee;
         root = FlowTree.root(FlowTree.sweptLeaves(leaves, shortfalls, sweep.penalties, count));
@@ -176,7 +186,7 @@ contract ARIA is Agreements, IARIA {
         request.sweptAt = uint40(block.timestamp);
         request.escrow = uint64(escrow);
         emit FlowSwept(requestId, flowRoot, uint64(escrow), uint64(fee), shortfalls);
-        vault().settle(_postings(rows, count, sweep, fee));
+        vault().settle(sweep.postings);
     }
 
     // ----------------------------------------------------------------------------------------------------- Release
@@ -414,13 +424,17 @@ contract ARIA is Agreements, IARIA {
     /// @dev Everybody's deposit, and the Aggregator's bond, must stand.
     function _requireStanding(bytes calldata rows, uint256 rowCount, uint256 count) private view {
         uint32[] memory accounts = new uint32[](rowCount + 1);
-        for (uint256 row; row < rowCount; ++row)
-            accounts[row] = FlowRows.accountOf(FlowRows.terms(rows, row, count));
+        unchecked {
+            for (uint256 row; row < rowCount; ++row)
+                accounts[row] = FlowRows.accountOf(FlowRows.terms(rows, row, count));
+        }
         accounts[rowCount] = AGGREGATOR_ACCOUNT;
         uint64[] memory balances = vault().balancesOf(accounts);
-        for (uint256 row; row < rowCount; ++row) {
-            uint256 floor = _floorOf(FlowRows.depositOf(FlowRows.terms(rows, row, count)));
-            if (balances[row] < floor) revert DepositUnderFloor(accounts[row], floor, balances[row]);
+        unchecked {
+            for (uint256 row; row < rowCount; ++row) {
+                uint256 floor = _floorOf(FlowRows.depositOf(FlowRows.terms(rows, row, count)));
+                if (balances[row] < floor) revert DepositUnderFloor(accounts[row], floor, balances[row]);
+            }
         }
         if (balances[rowCount] < AGGREGATOR_BOND) revert BondTooLow(AGGREGATOR_BOND, balances[rowCount]);
     }
@@ -434,22 +448,18 @@ contract ARIA is Agreements, IARIA {
         uint256 firstEpoch,
         uint256 count
     ) private view returns (uint256 escrow, uint256[] memory columns) {
-        uint256 words = FlowRows.wordCount(count);
-        columns = new uint256[](2 * words);
+        columns = new uint256[](2 * FlowRows.wordCount(count));
         uint32 previous;
-        for (uint256 row; row < rowCount; ++row) {
-            uint128 terms = FlowRows.terms(rows, row, count);
-            uint256 capacityWh = _capacity(terms, previous, firstEpoch, firstEpoch + count);
-            previous = FlowRows.accountOf(terms);
-            uint256 energyWh;
-            for (uint256 word; word < words; ++word) {
-                EnergyLanes asked = FlowRows.requested(rows, row, word, count);
-                if (asked.anyAbove(capacityWh)) revert PowerExceeded(previous, capacityWh);
-                energyWh += asked.sum();
-                columns[2 * word] += asked.evens();
-                columns[2 * word + 1] += asked.odds();
+        // No sum overflows, of lanes or in all: figures and prices are 32 bits, rows and epochs far fewer than 2^32.
+        unchecked {
+            for (uint256 row; row < rowCount; ++row) {
+                uint128 terms = FlowRows.terms(rows, row, count);
+                uint256 capacityWh = _capacity(terms, previous, firstEpoch, firstEpoch + count);
+                previous = FlowRows.accountOf(terms);
+                uint256 energyWh = EnergyRows.addTo(columns, rows, row, count, capacityWh);
+                if (energyWh == type(uint256).max) revert PowerExceeded(previous, capacityWh);
+                escrow += Settlement.escrow(energyWh, FlowRows.priceOf(terms), FEE_BPS);
             }
-            escrow += Settlement.escrow(energyWh, FlowRows.priceOf(terms), FEE_BPS);
         }
     }
 
@@ -518,8 +528,12 @@ contract ARIA is Agreements, IARIA {
         uint256 rowCount,
         uint256 count
     ) private view returns (Sweep memory sweep) {
-        sweep.payments = new uint256[](rowCount);
-        sweep.penalties = new uint256[](rowCount);
+        sweep.postings = PostingsLibrary.list(rowCount + FIRST_ROW);
+        PostingsLibrary.put(sweep.postings, 0, AGGREGATOR_ACCOUNT, 0);
+        PostingsLibrary.put(sweep.postings, 1, ESCROW_ACCOUNT, 0);
+        sweep.penalties = FlowTree.penaltyList(rowCount);
+        sweep.shortRows = new uint256[](rowCount);
+        sweep.due = new uint256[](rowCount);
         for (uint256 row; row < rowCount; ++row) {
             (uint256 creditedWh, uint256 excessWh) = Settlement.deliveryOf(
                 rows,
@@ -529,80 +543,63 @@ contract ARIA is Agreements, IARIA {
                 DELIVERY_TOLERANCE_BPS,
                 TOLERANCE_FLOOR_WH
             );
-            uint256 price = FlowRows.priceOf(FlowRows.terms(rows, row, count));
-            uint256 payment = Settlement.payment(creditedWh, price);
-            sweep.payments[row] = payment;
-            sweep.paid += payment;
-            if (excessWh == 0) continue;
-            uint256 penalty = Settlement.penalty(excessWh, price, PENALTY_BPS);
-            sweep.penalties[row] = penalty;
-            sweep.penalised += penalty;
-            if (penalty > 0) ++sweep.shortRows;
+            _credit(sweep, row, FlowRows.terms(rows, row, count), creditedWh, excessWh);
         }
     }
 
-    /// @dev No DER loses more than the deposit that stands in its account; so no DER can make a sweep fail, either.
-    function _capPenalties(uint32 requestId, bytes calldata rows, uint256 count, Sweep memory sweep) private {
-        (uint256[] memory shortRows, uint64[] memory balances) = _balancesOfShort(rows, count, sweep);
-        for (uint256 i; i < shortRows.length; ++i) {
-            uint256 row = shortRows[i];
+    /// @dev Notes what a row earns, and what it may lose.
+    function _credit(
+        Sweep memory sweep,
+        uint256 row,
+        uint128 terms,
+        uint256 creditedWh,
+        uint256 excessWh
+    ) private view {
+        // No sum overflows: prices are 32 bits, energy of a row less than 48, and rows far fewer than 2^64.
+        unchecked {
+            uint256 price = FlowRows.priceOf(terms);
+            uint256 payment = Settlement.payment(creditedWh, price);
+            sweep.paid += payment;
+            PostingsLibrary.put(sweep.postings, row + FIRST_ROW, FlowRows.accountOf(terms), int256(payment));
+            if (excessWh == 0) return;
+            uint256 due = Settlement.penalty(excessWh, price, PENALTY_BPS);
+            if (due == 0) return;
+            (sweep.shortRows[sweep.shortCount], sweep.due[sweep.shortCount]) = (row, due);
+            ++sweep.shortCount;
+        }
+    }
+
+    /// @dev Takes the penalties due, but of no DER more than the deposit that stands in its account; so no DER can make
+    /// a sweep fail, either.
+    function _penalise(uint32 requestId, bytes calldata rows, uint256 count, Sweep memory sweep) private {
+        uint64[] memory balances = _balancesOfShort(rows, count, sweep);
+        for (uint256 i; i < balances.length; ++i) {
+            uint256 row = sweep.shortRows[i];
             uint128 terms = FlowRows.terms(rows, row, count);
             uint32 account = FlowRows.accountOf(terms);
             uint256 deposit = FlowRows.depositOf(terms);
-            uint256 due = sweep.penalties[row];
+            uint256 due = sweep.due[i];
             uint256 taken = _standing(_standing(balances[i], deposit), due);
-            if (taken < due) {
-                sweep.penalties[row] = taken;
-                sweep.penalised -= due - taken;
-                emit PenaltyCapped(requestId, account, uint64(due), uint64(taken));
-            }
-            uint256 balance = balances[i] + sweep.payments[row] - taken;
+            if (taken < due) emit PenaltyCapped(requestId, account, uint64(due), uint64(taken));
+            FlowTree.writePenalty(sweep.penalties, row, uint64(taken));
+            sweep.penalised += taken;
+            int256 gained = PostingsLibrary.add(sweep.postings, row + FIRST_ROW, -int256(taken));
+            uint256 balance = uint256(int256(uint256(balances[i])) + gained);
             uint256 floor = _floorOf(deposit);
             if (balance < floor) emit AgreementSuspended(account, uint64(floor), uint64(balance));
         }
     }
 
-    /// @dev The rows with a penalty due, and what their accounts hold.
+    /// @dev What the accounts of the rows with a penalty due hold.
     function _balancesOfShort(
         bytes calldata rows,
         uint256 count,
         Sweep memory sweep
-    ) private view returns (uint256[] memory shortRows, uint64[] memory balances) {
-        shortRows = new uint256[](sweep.shortRows);
-        uint32[] memory accounts = new uint32[](sweep.shortRows);
-        uint256 found;
-        for (uint256 row; row < sweep.penalties.length; ++row) {
-            if (sweep.penalties[row] == 0) continue;
-            shortRows[found] = row;
-            accounts[found++] = FlowRows.accountOf(FlowRows.terms(rows, row, count));
+    ) private view returns (uint64[] memory) {
+        uint32[] memory accounts = new uint32[](sweep.shortCount);
+        for (uint256 i; i < accounts.length; ++i) {
+            accounts[i] = FlowRows.accountOf(FlowRows.terms(rows, sweep.shortRows[i], count));
         }
-        balances = vault().balancesOf(accounts);
-    }
-
-    /// @dev The fee to the Aggregator, payments less penalties to the DERs, all out of escrow.
-    function _postings(
-        bytes calldata rows,
-        uint256 count,
-        Sweep memory sweep,
-        uint256 fee
-    ) private view returns (bytes memory postings) {
-        uint256 rowCount = sweep.payments.length;
-        postings = PostingsLibrary.list(rowCount + 2);
-        PostingsLibrary.put(postings, 0, AGGREGATOR_ACCOUNT, int256(fee));
-        PostingsLibrary.put(
-            postings,
-            1,
-            ESCROW_ACCOUNT,
-            int256(sweep.penalised) - int256(sweep.paid) - int256(fee)
-        );
-        for (uint256 row; row < rowCount; ++row) {
-            uint32 account = FlowRows.accountOf(FlowRows.terms(rows, row, count));
-            PostingsLibrary.put(
-                postings,
-                row + 2,
-                account,
-                int256(sweep.payments[row]) - int256(sweep.penalties[row])
-            );
-        }
+        return vault().balancesOf(accounts);
     }
 }

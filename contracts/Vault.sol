@@ -37,18 +37,22 @@ contract Vault is IVault, Ownable2Step {
     /// @inheritdoc IVault
     uint32 public generation;
 
-    /// @inheritdoc IVault
-    mapping(address owner => uint32 account) public accountOf;
+    /// @dev What an address is to the Vault.
+    struct Party {
+        uint32 account;
+        /// @dev was in charge: a service that comes back would find its agreements, but not the locks behind them
+        bool served;
+    }
+
+    mapping(address owner => Party) private _parties;
 
     /// @dev A fixed array rather than a mapping: neighbouring accounts share a word, and no key is hashed.
     Lanes[LANE_WORDS] private _balances;
     /// @dev Kept per generation, so that a hand-over ends all locks at once.
     mapping(uint32 generation => Lanes[LANE_WORDS]) private _locks;
 
-    /// @dev Services that were in charge: one that comes back would find its agreements, but not the locks behind them.
-    mapping(address service => bool) private _served;
-
-    /// @dev The announced service and the unix time from which it may take over.
+    /// @dev The announced service and the unix time from which it may take over. None is announced when it is the service
+    /// in charge: a slot that is never cleared costs less to write again.
     address private _next;
     uint64 private _nextNotBefore;
 
@@ -86,7 +90,7 @@ contract Vault is IVault, Ownable2Step {
         if (amount == 0) revert ZeroAmount();
         if (to == address(0)) revert ZeroAddress();
         if (to == address(this)) revert WithdrawalToVault();
-        uint32 account = accountOf[msg.sender];
+        uint32 account = accountOf(msg.sender);
         if (account == 0) revert NoAccount(msg.sender);
         uint64 free = freeOf(account);
         if (amount > free) revert InsufficientFree(account, amount, free);
@@ -125,7 +129,7 @@ contract Vault is IVault, Ownable2Step {
     function announceHandOver(address next) external onlyOwner {
         if (next.code.length == 0 || address(IService(next).vault()) != address(this))
             revert NotAServiceOfThisVault(next);
-        if (_served[next]) revert ServedBefore(next);
+        if (_parties[next].served) revert ServedBefore(next);
         uint256 notBefore = block.timestamp + (service == address(0) ? 0 : exitWindowSeconds);
         _next = next;
         _nextNotBefore = uint64(notBefore);
@@ -135,22 +139,21 @@ contract Vault is IVault, Ownable2Step {
     /// @inheritdoc IVault
     function cancelHandOver() external onlyOwner {
         address next = _next;
-        if (next == address(0)) revert NoHandOverAnnounced();
-        _clearAnnouncement();
+        if (next == service) revert NoHandOverAnnounced();
+        _next = service;
         emit HandOverCancelled(next);
     }
 
     /// @inheritdoc IVault
     function handOver() external onlyOwner {
         (address previous, address next) = (service, _next);
-        if (next == address(0)) revert NoHandOverAnnounced();
+        if (next == previous) revert NoHandOverAnnounced();
         if (block.timestamp < _nextNotBefore) revert HandOverTooEarly(_nextNotBefore, block.timestamp);
 
-        _clearAnnouncement();
         uint32 nextAccount = _open(next);
-        _passOn(accountOf[previous], nextAccount);
+        _passOn(accountOf(previous), nextAccount);
         service = next;
-        _served[next] = true;
+        _parties[next].served = true;
         uint32 current = ++generation;
         emit HandedOver(previous, next, current);
     }
@@ -159,7 +162,12 @@ contract Vault is IVault, Ownable2Step {
 
     /// @inheritdoc IVault
     function pendingHandOver() external view returns (address next, uint64 notBefore) {
-        return (_next, _nextNotBefore);
+        return _next == service ? (address(0), 0) : (_next, _nextNotBefore);
+    }
+
+    /// @inheritdoc IVault
+    function accountOf(address owner) public view returns (uint32) {
+        return _parties[owner].account;
     }
 
     /// @inheritdoc IVault
@@ -197,7 +205,7 @@ contract Vault is IVault, Ownable2Step {
         int256 sum;
         uint256 word = LanesLibrary.wordOf(PostingsLibrary.at(postings, 0).account());
         Lanes lanes = _balances[word];
-        for (uint256 i; i < count; ++i) {
+        for (uint256 i; i < count;) {
             Posting posting = PostingsLibrary.at(postings, i);
             uint32 account = posting.account();
             _requireKnown(account, known);
@@ -207,18 +215,29 @@ contract Vault is IVault, Ownable2Step {
                 word = wordOfAccount;
                 lanes = _balances[word];
             }
-            lanes = lanes.set(account, _added(account, lanes.get(account), posting.amount()));
-            sum += posting.amount();
+            int64 amount = posting.amount();
+            lanes = _added(lanes, account, amount);
+            unchecked {
+                sum += amount; // 64 bits each, and not 2^192 of them
+                ++i;
+            }
         }
         if (sum != 0) revert NotZeroSum(sum);
         _balances[word] = lanes;
     }
 
-    function _added(uint32 account, uint64 balance, int64 amount) private pure returns (uint64) {
-        int256 result = int256(uint256(balance)) + amount;
-        if (result < 0) revert InsufficientBalance(account, uint256(-int256(amount)), balance);
-        if (result > int256(uint256(type(uint64).max))) revert BalanceOverflow(account, uint256(result));
-        return uint64(uint256(result));
+    function _added(Lanes lanes, uint32 account, int64 amount) private pure returns (Lanes) {
+        uint64 balance = lanes.get(account);
+        int256 result;
+        unchecked {
+            result = int256(uint256(balance)) + amount;
+        }
+        // Below zero it is above as well, without its sign.
+        if (uint256(result) > type(uint64).max) {
+            if (result < 0) revert InsufficientBalance(account, uint256(-int256(amount)), balance);
+            revert BalanceOverflow(account, uint256(result));
+        }
+        return lanes.set(account, uint64(uint256(result)));
     }
 
     function _setBalance(uint32 account, uint256 balance) private {
@@ -232,11 +251,11 @@ contract Vault is IVault, Ownable2Step {
     }
 
     function _open(address owner) private returns (uint32 account) {
-        account = accountOf[owner];
+        account = accountOf(owner);
         if (account != 0) return account;
         if (owner == address(0)) revert ZeroAddress();
         account = ++accountCount;
-        accountOf[owner] = account;
+        _parties[owner].account = account;
         emit AccountOpened(account, owner);
     }
 
@@ -251,11 +270,6 @@ contract Vault is IVault, Ownable2Step {
         IERC20(asset).safeTransferFrom(msg.sender, address(this), expected);
         uint256 received = IERC20(asset).balanceOf(address(this)) - before;
         if (received != expected) revert WrongValue(expected, received);
-    }
-
-    function _clearAnnouncement() private {
-        _next = address(0);
-        _nextNotBefore = 0;
     }
 
     /// @dev A retired service holds nothing. One replaced in an emergency may: its successor inherits that.

@@ -6,6 +6,8 @@ import type { Connection } from "./connection.ts";
 import type { ChainFollower, Service } from "./follower.ts";
 import type { Dispute, Entry } from "./service-view.ts";
 
+const MOST_BLOCKS_PER_SECOND = 10;
+
 /** Looks up what the chain says that bears on a bundle, as of the last block followed. */
 export async function factsOf(
   bundle: Bundle,
@@ -17,8 +19,8 @@ export async function factsOf(
     registry === connection.registryAddress
       ? follower.services.find(({ address }) => address === aria)
       : undefined;
-  // A meter reads once a second at most, and once before: a bundle with more blocks is none that a node is asked for.
-  const most = service === undefined ? 0 : service.terms.rules.epochSeconds + 1;
+  // No chain has more blocks in an epoch, and the one before: a bundle with more is not worth a node's time.
+  const most = service === undefined ? 0 : service.terms.rules.epochSeconds * MOST_BLOCKS_PER_SECOND + 1;
   const numbers = bundle.blocks.slice(0, most).map(({ number }) => number);
   const blocks = await blocksAt(connection.provider, numbers);
   const known = { chainId: connection.chainId, headerOf: (number: number) => blocks.get(number) };

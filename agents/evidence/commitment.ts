@@ -1,7 +1,7 @@
 import { z } from "zod/v4";
 
 import { keccak, keccakHex } from "../hashing/keccak.ts";
-import { MerkleTree, provesMember } from "../hashing/merkle.ts";
+import { merkleTree, provesMember } from "../hashing/merkle.ts";
 import { toJson } from "./json.ts";
 
 /**
@@ -49,14 +49,14 @@ export class Commitment {
   readonly leaves: readonly FlowLeaf[];
   /** In ascending order, as OpenZeppelin's library puts the leaves of a tree. */
   readonly #hashes: readonly string[];
-  readonly #tree: MerkleTree;
+  readonly #tree: ReturnType<typeof merkleTree>;
   readonly #places: ReadonlyMap<string, number>;
 
   /** @param leaves at least one */
   constructor(leaves: readonly FlowLeaf[]) {
     this.leaves = leaves;
     this.#hashes = leaves.map(leafHash).sort();
-    this.#tree = new MerkleTree(this.#hashes);
+    this.#tree = merkleTree(this.#hashes);
     this.#places = new Map(leaves.map((leaf, place) => [placeOf(leaf), place]));
   }
 
@@ -74,7 +74,7 @@ export class Commitment {
   }
 
   proofOf(leaf: FlowLeaf): string[] {
-    return this.#tree.proofOf(this.#hashes.indexOf(leafHash(leaf)));
+    return this.#tree.getProof(this.#hashes.indexOf(leafHash(leaf)));
   }
 
   json(): string {

@@ -1,4 +1,4 @@
-import { MerkleTree, provesMember } from "../hashing/merkle.ts";
+import { merkleTree, provesMember } from "../hashing/merkle.ts";
 import type { StampedReading } from "../metering/reading.ts";
 
 /**
@@ -17,13 +17,14 @@ export interface ReadingsProofs {
 
 /** @param readings at least one, in their order */
 export function readingsRoot(readings: readonly StampedReading[]): string {
-  return treeOf(readings).root;
+  const [only, ...more] = checkpointsOf(readings);
+  return only !== undefined && more.length === 0 ? only : merkleTree(checkpointsOf(readings)).root;
 }
 
 /** @param readings at least one, in their order */
 export function readingsProofs(readings: readonly StampedReading[]): ReadingsProofs {
-  const tree = treeOf(readings);
-  return { first: tree.proofOf(0), last: tree.proofOf(tree.leafCount - 1) };
+  const tree = merkleTree(checkpointsOf(readings));
+  return { first: tree.getProof(0), last: tree.getProof(tree.length - 1) };
 }
 
 /** Whether proofs lead from the first and the last checkpoint of these readings to a root. */
@@ -36,10 +37,6 @@ export function provesReadings(
   const [head, tail] = [checkpoints[0], checkpoints.at(-1)];
   if (head === undefined || tail === undefined) return false;
   return provesMember(root, head, first) && provesMember(root, tail, last);
-}
-
-function treeOf(readings: readonly StampedReading[]): MerkleTree {
-  return new MerkleTree(checkpointsOf(readings));
 }
 
 function checkpointsOf(readings: readonly StampedReading[]): string[] {

@@ -49,6 +49,20 @@ export function signStatement(signer: Signer, venue: Venue, statement: FlowState
   return signer.signTypedData(domainOf(venue), FLOW_STATEMENT_TYPES, statement);
 }
 
+/** Whether a meter says this, of this DER in this epoch: a statement of anything else is as good as none. */
+export function isSaidOf(
+  venue: Venue,
+  { der, meter, epoch }: { readonly der: string; readonly meter: string; readonly epoch: number },
+  { statement, signature }: { readonly statement: FlowStatement; readonly signature: string },
+): boolean {
+  if (statement.der !== der || statement.epoch !== epoch) return false;
+  try {
+    return signerOf(venue, statement, signature) === meter;
+  } catch {
+    return false; // the library has errors of many kinds for bytes that are no signature
+  }
+}
+
 /**
  * Who signed a statement. As in ARIA, a signature has one form only: the library would take others for the same.
  * @throws TypeError for any other form

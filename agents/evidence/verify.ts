@@ -77,11 +77,14 @@ function offlineFaults(bundle: Bundle): Fault[] {
 function readingFaults({ previousDigest, blocks }: Bundle, { before, readings }: BundleReadings): Fault[] {
   const all = before === undefined ? readings : [before, ...readings];
   const faults: Fault[] = [];
-  const stamped = [...new Set(all.map(({ blockNumber }) => blockNumber))]; // one block may stamp several readings
-  const longest = stamped.length > blocks.length ? stamped : blocks;
-  const at = longest.findIndex((_, i) => stamped[i] !== blocks[i]?.number);
+  // Readings of one block follow each other.
+  const stamps = all
+    .map(({ blockNumber }) => blockNumber)
+    .filter((number, i, list) => number !== list[i - 1]);
+  const longest = stamps.length > blocks.length ? stamps : blocks;
+  const at = longest.findIndex((_, i) => stamps[i] !== blocks[i]?.number);
   if (at >= 0) {
-    const [expected, received] = [stamped[at] ?? "no more", blocks[at]?.number ?? "no more"];
+    const [expected, received] = [stamps[at] ?? "no more", blocks[at]?.number ?? "no more"];
     faults.push(differs("headers", `block ${expected} as the readings have it`, received));
   }
   const verdict = verifyChain(all, previousDigest);

@@ -6,11 +6,11 @@ import { dersOf, factsOf } from "../chain/witness.ts";
 import { blocksOf, makeBundle, signEpoch } from "../evidence/bundle.ts";
 import { type Evidence, judge, type Judgement, type Subject } from "../evidence/case.ts";
 import type { What } from "../evidence/access.ts";
-import { bundleJson, type Neighbour, parseStatement, type SignedStatement } from "../evidence/format.ts";
+import { bundleJson, type Neighbour, parseStatement } from "../evidence/format.ts";
 import { feederMeterId } from "../evidence/kept-meter.ts";
 import type { ChainFacts } from "../evidence/on-chain.ts";
 import { fetchEvidence } from "../evidence/query.ts";
-import { signerOf } from "../evidence/statement.ts";
+import { isSaidOf } from "../evidence/statement.ts";
 import type { ReadingStore } from "../store/store.ts";
 
 export interface HearingRoom {
@@ -137,22 +137,13 @@ async function statementsOf(
   { epoch }: Dispute,
   room: HearingRoom,
 ): Promise<Signed[]> {
+  const venue = { chainId: room.connection.chainId, aria: room.follower.service.address };
   const answers = await Promise.all(
     neighbours.map(async ({ account, der, meter }) => {
       const text = await ask(der, { account, epoch }, room, "statement");
       const signed = text === undefined ? undefined : parseStatement(text);
-      return signed && speaksFor(meter, signed, room) ? [{ account, ...signed }] : [];
+      return signed && isSaidOf(venue, { der, meter, epoch }, signed) ? [{ account, ...signed }] : [];
     }),
   );
   return answers.flat();
-}
-
-/** Whether a neighbour's own meter signed what it sent: anything else is as good as no answer. */
-function speaksFor(meter: string, { statement, signature }: SignedStatement, room: HearingRoom): boolean {
-  const venue = { chainId: room.connection.chainId, aria: room.follower.service.address };
-  try {
-    return signerOf(venue, statement, signature) === meter;
-  } catch {
-    return false; // the library has errors of many kinds for bytes that are no signature
-  }
 }

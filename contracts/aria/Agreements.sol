@@ -27,8 +27,8 @@ abstract contract Agreements is State, IAgreements {
         if (price > MAX_PRICE) revert PriceTooHigh(MAX_PRICE, price);
         if (meter == address(0)) revert MeterMissing();
         if (_progress.prospective >= MAX_PROSPECTIVE) revert TooManyProspective(MAX_PROSPECTIVE);
-        if (msg.value > 0) _depositValue(msg.sender);
-        account = vault().openAccount(msg.sender);
+        if (msg.value > 0) (account, ) = _depositValue(msg.sender);
+        else account = vault().openAccount(msg.sender);
         if (account == OPERATOR_ACCOUNT || account == AGGREGATOR_ACCOUNT) revert PartyHasARole(msg.sender);
         AgreementStatus status = _agreements[account].status();
         if (status != AgreementStatus.None && status != AgreementStatus.Closed) {
@@ -51,7 +51,7 @@ abstract contract Agreements is State, IAgreements {
         if (status == AgreementStatus.None || status == AgreementStatus.Closed) {
             revert WrongAgreementStatus(account, AgreementStatus.Active, status);
         }
-        uint64 amount = _depositValue(msg.sender);
+        (, uint64 amount) = _depositValue(msg.sender);
         emit ToppedUp(account, amount, vault().balanceOf(account));
     }
 

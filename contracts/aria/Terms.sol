@@ -115,9 +115,9 @@ abstract contract Terms is IService, IARIATypes, AccessControl {
     }
 
     /// @dev Deposits the coins of this call in the account of `party`.
-    function _depositValue(address party) internal returns (uint64 amount) {
+    function _depositValue(address party) internal returns (uint32 account, uint64 amount) {
         amount = uint64(msg.value / vault().unit());
-        vault().deposit{value: msg.value}(party, amount);
+        account = vault().deposit{value: msg.value}(party, amount);
     }
 
     /// @dev Moves units from one account to another.

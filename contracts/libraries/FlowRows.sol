@@ -14,12 +14,37 @@ library FlowRows {
     uint256 internal constant TERMS_BYTES = 16;
 
     function rowBytes(uint256 count) internal pure returns (uint256) {
-        return TERMS_BYTES + ENERGY_BYTES * count;
+        unchecked {
+            return TERMS_BYTES + ENERGY_BYTES * count;
+        }
+    }
+
+    // Where things lie, in bytes from the start. Rows and epochs are counts of bytes that were passed, so that no product
+    // of them overflows.
+
+    function rowAt(uint256 row, uint256 count) internal pure returns (uint256) {
+        unchecked {
+            return row * rowBytes(count);
+        }
+    }
+
+    /// @dev The energy requested in an epoch.
+    function requestedAt(uint256 row, uint256 epoch, uint256 count) internal pure returns (uint256) {
+        unchecked {
+            return rowAt(row, count) + TERMS_BYTES + epoch * ENERGY_BYTES;
+        }
+    }
+
+    /// @dev The shortfall in an epoch.
+    function missingAt(uint256 row, uint256 epoch, uint256 count) internal pure returns (uint256) {
+        unchecked {
+            return (row * count + epoch) * ENERGY_BYTES;
+        }
     }
 
     /// @dev Account, price and deposit of a row, packed as the upper half of an Agreement.
     function terms(bytes calldata rows, uint256 row, uint256 count) internal pure returns (uint128 packed) {
-        uint256 offset = row * rowBytes(count);
+        uint256 offset = rowAt(row, count);
         assembly ("memory-safe") {
             packed := shr(128, calldataload(add(rows.offset, offset)))
         }
@@ -45,12 +70,7 @@ library FlowRows {
         uint256 count
     ) internal pure returns (EnergyLanes) {
         uint256 first = word * LANES_PER_WORD;
-        return
-            EnergyLanesLibrary.load(
-                rows,
-                row * rowBytes(count) + TERMS_BYTES + first * ENERGY_BYTES,
-                count - first
-            );
+        return EnergyLanesLibrary.load(rows, requestedAt(row, first, count), count - first);
     }
 
     /// @dev The shortfalls in word `word` (eight epochs) of a row.
@@ -61,7 +81,7 @@ library FlowRows {
         uint256 count
     ) internal pure returns (EnergyLanes) {
         uint256 first = word * LANES_PER_WORD;
-        return EnergyLanesLibrary.load(shortfalls, (row * count + first) * ENERGY_BYTES, count - first);
+        return EnergyLanesLibrary.load(shortfalls, missingAt(row, first, count), count - first);
     }
 
     /// @dev How many words of eight epochs a row has.

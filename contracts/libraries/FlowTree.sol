@@ -37,70 +37,94 @@ library FlowTree {
         return keccak256(bytes.concat(SWEPT_LEAF, requestLeaf_, shortfallsOfLeaf, penaltiesOfLeaf));
     }
 
-    /// @dev The leaves of a request of `rowCount` rows.
+    /// @dev The leaves of a request of `rowCount` rows: `requestLeaf` of each, without a copy kept in memory.
     function requestLeaves(
         bytes calldata rows,
         uint256 rowCount,
         uint256 count
     ) internal pure returns (bytes32[] memory leaves) {
-        uint256 perLeaf = rowsPerLeaf(count);
-        uint256 stride = perLeaf * FlowRows.rowBytes(count);
-        leaves = new bytes32[]((rowCount + perLeaf - 1) / perLeaf);
-        for (uint256 i; i < leaves.length; ++i) {
-            uint256 end = (i + 1) * stride;
-            leaves[i] = requestLeaf(rows[i * stride:end < rows.length ? end : rows.length]);
+        unchecked {
+            uint256 perLeaf = rowsPerLeaf(count);
+            uint256 stride = perLeaf * FlowRows.rowBytes(count);
+            leaves = new bytes32[]((rowCount + perLeaf - 1) / perLeaf);
+            for (uint256 i; i < leaves.length; ++i) {
+                (uint256 from, uint256 length) = _part(i, stride, rows.length);
+                bytes32 leaf;
+                assembly ("memory-safe") {
+                    let at := mload(0x40)
+                    mstore8(at, 0x01)
+                    calldatacopy(add(at, 1), add(rows.offset, from), length)
+                    leaf := keccak256(at, add(length, 1))
+                }
+                leaves[i] = leaf;
+            }
         }
     }
 
-    /// @dev The leaves of the same request, swept. @param penalties taken, in units, one a row.
+    /// @dev The leaves of the same request, swept: `sweptLeaf` of each. @param penalties taken, 8 bytes a row.
     function sweptLeaves(
         bytes32[] memory requestLeaves_,
         bytes calldata shortfalls,
-        uint256[] memory penalties,
+        bytes memory penalties,
         uint256 count
     ) internal pure returns (bytes32[] memory leaves) {
-        uint256 perLeaf = rowsPerLeaf(count);
-        uint256 stride = perLeaf * count * ENERGY_BYTES;
-        leaves = new bytes32[](requestLeaves_.length);
-        for (uint256 i; i < leaves.length; ++i) {
-            uint256 end = (i + 1) * stride;
-            leaves[i] = sweptLeaf(
-                requestLeaves_[i],
-                shortfalls[i * stride:end < shortfalls.length ? end : shortfalls.length],
-                _packed(penalties, i * perLeaf, perLeaf)
-            );
+        unchecked {
+            uint256 perLeaf = rowsPerLeaf(count);
+            leaves = new bytes32[](requestLeaves_.length);
+            for (uint256 i; i < leaves.length; ++i) {
+                (uint256 from, uint256 length) = _part(i, perLeaf * count * ENERGY_BYTES, shortfalls.length);
+                (uint256 taken, uint256 takenLength) = _part(i, perLeaf * PENALTY_BYTES, penalties.length);
+                bytes32 leaf = requestLeaves_[i];
+                assembly ("memory-safe") {
+                    let at := mload(0x40)
+                    mstore8(at, 0x02)
+                    mstore(add(at, 1), leaf)
+                    calldatacopy(add(at, 33), add(shortfalls.offset, from), length)
+                    mcopy(add(add(at, 33), length), add(add(penalties, 32), taken), takenLength)
+                    leaf := keccak256(at, add(add(length, takenLength), 33))
+                }
+                leaves[i] = leaf;
+            }
+        }
+    }
+
+    /// @dev Room for the penalties of so many rows, none taken yet.
+    function penaltyList(uint256 rowCount) internal pure returns (bytes memory) {
+        return new bytes(rowCount * PENALTY_BYTES);
+    }
+
+    /// @dev Notes the penalty taken of a row, in units.
+    function writePenalty(bytes memory penalties, uint256 row, uint64 units) internal pure {
+        // The word that ends with the penalty: what precedes it, the length not least, stays.
+        uint256 offset = (row + 1) * PENALTY_BYTES;
+        assembly ("memory-safe") {
+            let at := add(penalties, offset)
+            mstore(at, or(shl(64, shr(64, mload(at))), units))
         }
     }
 
     /// @dev The root of a tree over `leaves`, at least one.
     function root(bytes32[] memory leaves) internal pure returns (bytes32) {
-        uint256 count = leaves.length;
-        bytes32[] memory tree = new bytes32[](2 * count - 1);
-        for (uint256 i; i < count; ++i) tree[2 * count - 2 - i] = leaves[i];
-        for (uint256 i = count - 1; i > 0; --i) {
-            tree[i - 1] = Hashes.commutativeKeccak256(tree[2 * i - 1], tree[2 * i]);
+        unchecked {
+            uint256 count = leaves.length;
+            bytes32[] memory tree = new bytes32[](2 * count - 1);
+            for (uint256 i; i < count; ++i) tree[2 * count - 2 - i] = leaves[i];
+            for (uint256 i = count - 1; i > 0; --i) {
+                tree[i - 1] = Hashes.commutativeKeccak256(tree[2 * i - 1], tree[2 * i]);
+            }
+            return tree[0];
         }
-        return tree[0];
     }
 
-    /// @dev Up to `length` penalties from `first` on, 8 bytes each.
-    function _packed(
-        uint256[] memory penalties,
-        uint256 first,
-        uint256 length
-    ) private pure returns (bytes memory) {
-        uint256 rest = penalties.length - first;
-        if (rest < length) length = rest;
-        bytes memory packed = new bytes(length * PENALTY_BYTES + 32); // `mstore` below writes whole words
-        assembly ("memory-safe") {
-            mstore(packed, mul(length, PENALTY_BYTES))
+    /// @dev Where the `index`-th part of a list lies whose parts have `stride` bytes, the last one perhaps fewer.
+    function _part(
+        uint256 index,
+        uint256 stride,
+        uint256 total
+    ) private pure returns (uint256 from, uint256 length) {
+        unchecked {
+            from = index * stride;
+            length = total - from < stride ? total - from : stride;
         }
-        for (uint256 i; i < length; ++i) {
-            uint256 word = penalties[first + i] << 192;
-            assembly ("memory-safe") {
-                mstore(add(add(packed, 32), mul(i, PENALTY_BYTES)), word)
-            }
-        }
-        return packed;
     }
 }

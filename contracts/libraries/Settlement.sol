@@ -2,7 +2,8 @@
 pragma solidity 0.8.34;
 
 import {IARIATypes} from "../interfaces/IARIATypes.sol";
-import {EnergyLanes, LANES_PER_WORD} from "../types/EnergyLanes.sol";
+import {LANES_PER_WORD} from "../types/EnergyLanes.sol";
+import {EnergyRows} from "./EnergyRows.sol";
 import {FlowRows} from "./FlowRows.sol";
 
 /// @title Settlement: the rules that turn energy into money. Pure arithmetic; every rounding is named here.
@@ -54,6 +55,7 @@ library Settlement {
     }
 
     /// @dev What a DER delivered of what was asked of it over a run of epochs.
+    /// @param toleranceBps at most BPS.
     /// @return creditedWh to be paid. @return excessWh missing beyond the tolerance, summed over the epochs.
     function deliveryOf(
         bytes calldata rows,
@@ -63,25 +65,35 @@ library Settlement {
         uint256 toleranceBps,
         uint256 toleranceFloorWh
     ) internal pure returns (uint256 creditedWh, uint256 excessWh) {
-        uint256 words = FlowRows.wordCount(count);
-        for (uint256 word; word < words; ++word) {
-            EnergyLanes asked = FlowRows.requested(rows, row, word, count);
-            EnergyLanes short = FlowRows.missing(shortfalls, row, word, count);
-            creditedWh += asked.sum();
-            if (short.isZero()) continue;
-            for (uint256 lane; lane < LANES_PER_WORD; ++lane) {
-                (uint256 requestedWh, uint256 shortfallWh) = (asked.lane(lane), short.lane(lane));
-                if (shortfallWh > requestedWh) {
-                    revert IARIATypes.ShortfallExceedsRequest(
-                        FlowRows.accountOf(FlowRows.terms(rows, row, count)),
-                        word * LANES_PER_WORD + lane,
-                        requestedWh,
-                        shortfallWh
-                    );
-                }
-                creditedWh -= shortfallWh;
-                excessWh += excess(requestedWh, shortfallWh, toleranceBps, toleranceFloorWh);
+        uint256 refused;
+        (creditedWh, excessWh, refused) = EnergyRows.delivery(
+            rows,
+            shortfalls,
+            row,
+            count,
+            toleranceBps,
+            toleranceFloorWh
+        );
+        if (refused < count) _refuse(rows, shortfalls, row, count, refused);
+    }
+
+    /// @dev Names the first epoch, from `epoch` on, in which more is missing than was asked.
+    function _refuse(
+        bytes calldata rows,
+        bytes calldata shortfalls,
+        uint256 row,
+        uint256 count,
+        uint256 epoch
+    ) private pure {
+        while (true) {
+            (uint256 word, uint256 lane) = (epoch / LANES_PER_WORD, epoch % LANES_PER_WORD);
+            uint256 requestedWh = FlowRows.requested(rows, row, word, count).lane(lane);
+            uint256 shortfallWh = FlowRows.missing(shortfalls, row, word, count).lane(lane);
+            if (shortfallWh > requestedWh) {
+                uint32 account = FlowRows.accountOf(FlowRows.terms(rows, row, count));
+                revert IARIATypes.ShortfallExceedsRequest(account, epoch, requestedWh, shortfallWh);
             }
+            ++epoch;
         }
     }
 

@@ -37,6 +37,23 @@ library PostingsLibrary {
         }
     }
 
+    /// @dev Changes the amount at `index` of a list, in any order. @return amount_ what it is now.
+    function add(bytes memory postings, uint256 index, int256 change) internal pure returns (int256 amount_) {
+        uint256 word;
+        assembly ("memory-safe") {
+            word := mload(add(add(postings, 32), mul(index, POSTING_BYTES)))
+        }
+        Posting posting = Posting.wrap(uint96(word >> 160));
+        amount_ = posting.amount() + change;
+        if (amount_ > type(int64).max || amount_ < type(int64).min) {
+            revert PostingOverflow(posting.account(), amount_);
+        }
+        word ^= uint256(uint64(posting.amount()) ^ uint64(int64(amount_))) << 160;
+        assembly ("memory-safe") {
+            mstore(add(add(postings, 32), mul(index, POSTING_BYTES)), word)
+        }
+    }
+
     /// @dev The posting at `index` of a list in calldata.
     function at(bytes calldata postings, uint256 index) internal pure returns (Posting posting) {
         assembly ("memory-safe") {

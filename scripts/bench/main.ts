@@ -1,12 +1,13 @@
 import Table from "cli-table3";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 
 import { evidence } from "./evidence/part.ts";
+import { gas } from "./gas/part.ts";
 import { type Figures, meets, type Part, type Target } from "./part.ts";
 
 /** Measures what matters and compares it with the targets; `npm run bench`. */
 
-const PARTS: readonly Part[] = [evidence];
+const PARTS: readonly Part[] = [gas, evidence];
 
 interface Options {
   readonly json?: boolean;
@@ -16,7 +17,7 @@ interface Options {
 const options = new Command("bench")
   .description("Measures what happens often, and compares it with the targets.")
   .option("--json", "print one JSON object on standard output, and nothing else")
-  .option("--part <name...>", `only these parts, of: ${PARTS.map(({ name }) => name).join(", ")}`)
+  .addOption(new Option("--part <name...>", "only these parts").choices(PARTS.map(({ name }) => name)))
   .allowExcessArguments(false)
   .parse()
   .opts<Options>();

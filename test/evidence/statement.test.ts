@@ -3,6 +3,7 @@ import { Wallet } from "ethers";
 
 import {
   type FlowStatement,
+  isSaidOf,
   signerOf,
   signStatement,
   statementDigest,
@@ -83,5 +84,23 @@ describe("Flow statement", function () {
       expect(() => signerOf(VENUE, STATEMENT, other), `v ${v}`).to.throw();
     }
     expect(() => signerOf(VENUE, STATEMENT, signature.toUpperCase().replace("0X", "0x"))).to.throw();
+  });
+
+  it("counts as a meter's word for one DER in one epoch only", async function () {
+    const signature = await signStatement(METER, VENUE, STATEMENT);
+    const { der, epoch } = STATEMENT;
+    const about = { der, epoch, meter: METER.address };
+    const signed = { statement: STATEMENT, signature };
+    expect(isSaidOf(VENUE, about, signed)).to.be.true;
+    for (const other of [{ der: ARIA }, { epoch: epoch + 1 }, { meter: der }]) {
+      expect(isSaidOf(VENUE, { ...about, ...other }, signed)).to.be.false;
+    }
+    expect(isSaidOf({ ...VENUE, aria: OTHER_ARIA }, about, signed)).to.be.false;
+    for (const [field, changed] of Object.entries(CHANGED)) {
+      expect(isSaidOf(VENUE, about, { ...signed, statement: changed }), field).to.be.false;
+    }
+    for (const nonsense of ["0x", `0x${"00".repeat(65)}`, `0x${"ff".repeat(65)}`]) {
+      expect(isSaidOf(VENUE, about, { ...signed, signature: nonsense })).to.be.false;
+    }
   });
 });

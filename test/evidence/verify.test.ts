@@ -108,6 +108,19 @@ describe("verifyBundle", function () {
     expect(await failing(derBundle(young), witnessOf({ dispute: young }))).to.deep.equal([]);
   });
 
+  it("accepts a meter that reads more often than there are blocks: they share the newest", async function () {
+    const [, before, ...honest] = readingsFrom(99, 103);
+    const often: StampedReading[] = [];
+    for (const one of honest.flatMap((once) => [once, once, once])) {
+      const { sequence, digest: previousDigest } = often.at(-1) ?? before!;
+      often.push(reading(one, { sequence: sequence + 1, previousDigest }));
+    }
+    const forged = await forgedEpoch(DER_SPEAKER, before, often);
+    const bundle = derBundle(forged);
+    expect(bundle.blocks).to.have.length(4);
+    expect(await failing(bundle, witnessOf({ dispute: forged }))).to.deep.equal([]);
+  });
+
   describe("finds readings that were", function () {
     const all = readingsFrom(98, 105);
     const [early, before] = [all[1]!, all[2]!];

@@ -76,7 +76,13 @@ contract FlowTreeTest is Check {
         uint256 count
     ) external pure returns (bytes32[] memory requested, bytes32[] memory swept) {
         requested = FlowTree.requestLeaves(rows, penalties.length, count);
-        swept = FlowTree.sweptLeaves(requested, shortfalls, penalties, count);
+        bytes memory taken = FlowTree.penaltyList(penalties.length);
+        // From the last to the first: no write may change what is already there.
+        for (uint256 i = penalties.length; i > 0; --i) {
+            FlowTree.writePenalty(taken, i - 1, uint64(penalties[i - 1]));
+        }
+        swept = FlowTree.sweptLeaves(requested, shortfalls, taken, count);
+        _equal(8 * penalties.length, taken.length, "length of the penalties");
     }
 
     function _leaves(uint256 seed, uint256 count) private pure returns (bytes32[] memory leaves) {

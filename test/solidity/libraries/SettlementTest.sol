@@ -2,6 +2,8 @@
 pragma solidity 0.8.34;
 
 import {IARIATypes} from "../../../contracts/interfaces/IARIATypes.sol";
+import {EnergyRows} from "../../../contracts/libraries/EnergyRows.sol";
+import {FlowRows} from "../../../contracts/libraries/FlowRows.sol";
 import {Settlement} from "../../../contracts/libraries/Settlement.sol";
 import {Check} from "../Check.sol";
 import {Row, Rows} from "../Rows.sol";
@@ -116,12 +118,16 @@ contract SettlementTest is Check {
         _true(capacity * 3600 < wattSeconds + 3600, "less than 1 Wh more");
     }
 
+    /// @dev EnergyRows.delivery, eight figures at a time in assembly, against the rules figure by figure.
+    /// hardhat-config: fuzz.runs = 1000
     function testFuzzDeliveryIsThatOfALoop(
         uint32[19] memory asked,
         uint256 seed,
         uint256 count
     ) external view {
         count = _within(count, 1, asked.length);
+        (uint256 share, uint256 floor) = (_within(_random(seed, 98), 0, Settlement.BPS), uint32(seed));
+        if (seed % 2 == 0) floor %= 1000;
         (uint256 credited, uint256 excess) = (0, 0);
         uint32[] memory requested = new uint32[](count);
         uint32[] memory missing = new uint32[](count);
@@ -129,13 +135,14 @@ contract SettlementTest is Check {
             requested[i] = asked[i];
             // Nothing, a little or anything is missing, so that whole words without a shortfall occur.
             uint256 dice = _random(seed, i);
+            uint256 allowed = Settlement.tolerance(asked[i], share, floor);
             if (dice % 4 == 0) missing[i] = uint32(_within(dice >> 8, 0, asked[i]));
+            // At the edge of the tolerance, and just beyond it.
+            if (dice % 8 == 1 && allowed < asked[i]) missing[i] = uint32(allowed + ((dice >> 8) % 2));
             credited += asked[i] - missing[i];
-            uint256 allowed = (uint256(asked[i]) * 300) / 10_000;
-            if (allowed < 10) allowed = 10;
-            if (missing[i] > allowed) excess += missing[i] - allowed;
+            excess += Settlement.excess(asked[i], missing[i], share, floor);
         }
-        (uint256 creditedWh, uint256 excessWh) = _deliveryOf(requested, missing);
+        (uint256 creditedWh, uint256 excessWh) = _deliveryOf(requested, missing, share, floor);
         _equal(credited, creditedWh, "credited");
         _equal(excess, excessWh, "excess");
     }
@@ -151,23 +158,69 @@ contract SettlementTest is Check {
         (requested[epoch], short[epoch]) = (asked, missing);
         bytes4 refusal = IARIATypes.ShortfallExceedsRequest.selector;
         VM.expectRevert(abi.encodeWithSelector(refusal, uint32(7), epoch, uint256(asked), uint256(missing)));
-        this.deliveryOf(Rows.requests(_second(requested, short)), Rows.shortfalls(_second(requested, short)));
+        Row[] memory rows = _second(requested, short);
+        this.deliveryOf(Rows.requests(rows), Rows.shortfalls(rows), 300, 10);
+    }
+
+    /// @dev EnergyRows.addTo against sums of single figures.
+    function testFuzzColumnsAreThoseOfALoop(
+        uint32[19] memory asked,
+        uint64 limit,
+        uint256 count
+    ) external view {
+        count = _within(count, 1, asked.length);
+        if (limit % 2 == 0) limit = asked[(limit >> 1) % count] + ((limit >> 8) % 3);
+        limit >>= 1;
+        if (limit % 4 == 0) limit = type(uint32).max;
+        (uint256 sum, bool above) = (0, false);
+        uint32[] memory requested = new uint32[](count);
+        for (uint256 i; i < count; ++i) {
+            requested[i] = asked[i];
+            sum += asked[i];
+            above = above || asked[i] > limit;
+        }
+        Row[] memory rows = _second(requested, requested);
+        (uint256 energyWh, uint256[] memory columns) = this.added(Rows.requests(rows), count, limit);
+        _equal(above ? type(uint256).max : 2 * sum, energyWh, "sum, or refused");
+        if (above) return;
+        for (uint256 i; i < count; ++i) {
+            uint256 lane = uint64(columns[2 * (i / 8) + (i % 2)] >> (192 - 64 * ((i % 8) / 2)));
+            _equal(2 * uint256(asked[i]), lane, "column");
+        }
+    }
+
+    /// @dev Adds two rows. Refused for one, refused for both: they ask for the same.
+    function added(
+        bytes calldata rows,
+        uint256 count,
+        uint256 limit
+    ) external pure returns (uint256 energyWh, uint256[] memory columns) {
+        columns = new uint256[](2 * FlowRows.wordCount(count));
+        for (uint256 row; row < 2; ++row) {
+            uint256 one = EnergyRows.addTo(columns, rows, row, count, limit);
+            if (one == type(uint256).max) return (one, columns);
+            energyWh += one;
+        }
     }
 
     function deliveryOf(
         bytes calldata rows,
-        bytes calldata shortfalls
+        bytes calldata shortfalls,
+        uint256 share,
+        uint256 floor
     ) external pure returns (uint256 creditedWh, uint256 excessWh) {
         uint256 count = shortfalls.length / 8; // two rows
-        return Settlement.deliveryOf(rows, shortfalls, 1, count, 300, 10);
+        return Settlement.deliveryOf(rows, shortfalls, 1, count, share, floor);
     }
 
     function _deliveryOf(
         uint32[] memory requested,
-        uint32[] memory missing
+        uint32[] memory missing,
+        uint256 share,
+        uint256 floor
     ) private view returns (uint256 creditedWh, uint256 excessWh) {
         Row[] memory rows = _second(requested, missing);
-        return this.deliveryOf(Rows.requests(rows), Rows.shortfalls(rows));
+        return this.deliveryOf(Rows.requests(rows), Rows.shortfalls(rows), share, floor);
     }
 
     /// @dev Two rows, of which the second is looked at: the first must not count.

@@ -4,41 +4,11 @@ pragma solidity 0.8.34;
 import {EnergyLanes, EnergyLanesLibrary} from "../../../contracts/types/EnergyLanes.sol";
 import {Check} from "../Check.sol";
 
-/// @title EnergyLanes against plain loops over the eight figures.
+/// @title EnergyLanes: each figure is read from, and written to, its own place.
 contract EnergyLanesTest is Check {
     function testFuzzEachLaneHoldsItsEpoch(uint32[8] memory wh) external pure {
         EnergyLanes lanes = _packed(wh);
         for (uint256 i; i < 8; ++i) _equal(wh[i], lanes.lane(i), "lane");
-    }
-
-    function testFuzzSumIsThatOfALoop(uint32[8] memory wh) external pure {
-        uint256 sum;
-        for (uint256 i; i < 8; ++i) sum += wh[i];
-        _equal(sum, _packed(wh).sum(), "sum");
-        _true(_packed(wh).isZero() == (sum == 0), "zero exactly when nothing is in any lane");
-    }
-
-    function testSumOfTheLargestFigures() external pure {
-        EnergyLanes full = EnergyLanes.wrap(type(uint256).max);
-        _equal(8 * uint256(type(uint32).max), full.sum(), "no carry is lost");
-    }
-
-    function testFuzzAnyAboveIsThatOfALoop(uint32[8] memory wh, uint64 any, uint8 pick) external pure {
-        // A limit at, just under or just over one of the figures, or any: a power's capacity may exceed 32 bits.
-        uint256 limit = uint256(any) >> 1;
-        if (pick % 4 != 3) limit = uint256(wh[(pick >> 2) % 8]) + (pick % 4);
-        if (pick % 4 != 3 && limit > 0) --limit;
-        bool above;
-        for (uint256 i; i < 8; ++i) above = above || wh[i] > limit;
-        _true(_packed(wh).anyAbove(limit) == above, "above");
-    }
-
-    function testFuzzEvensAndOddsSpreadTheLanes(uint32[8] memory wh) external pure {
-        (uint256 evens, uint256 odds) = (_packed(wh).evens(), _packed(wh).odds());
-        for (uint256 i; i < 4; ++i) {
-            _equal(wh[2 * i], uint64(evens >> (192 - 64 * i)), "evens");
-            _equal(wh[2 * i + 1], uint64(odds >> (192 - 64 * i)), "odds");
-        }
     }
 
     function testFuzzLoadTakesNoMoreThanItsLanes(

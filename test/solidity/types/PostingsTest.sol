@@ -27,6 +27,35 @@ contract PostingsTest is Check {
         }
     }
 
+    function testFuzzAddChangesOneAmountOnly(int64[5] memory amounts, uint256 index, int64 change) external {
+        index = _within(index, 0, 4);
+        bytes memory postings = PostingsLibrary.list(5);
+        bytes memory plain;
+        int256 result = int256(amounts[index]) + change;
+        bool fits = result <= type(int64).max && result >= type(int64).min;
+        for (uint256 i; i < 5; ++i) {
+            PostingsLibrary.put(postings, i, uint32(i + 1), amounts[i]);
+            int64 amount = i == index ? int64(result) : amounts[i];
+            plain = bytes.concat(plain, bytes4(uint32(i + 1)), bytes8(uint64(amount)));
+        }
+        if (!fits) {
+            bytes4 refusal = PostingsLibrary.PostingOverflow.selector;
+            VM.expectRevert(abi.encodeWithSelector(refusal, uint32(index + 1), result));
+        }
+        (int256 now_, bytes memory changed) = this.add(postings, index, change);
+        if (!fits) return;
+        _true(now_ == result, "the amount there is now");
+        _same(keccak256(plain), keccak256(changed), "the others as they were");
+    }
+
+    function add(
+        bytes memory postings,
+        uint256 index,
+        int256 change
+    ) external pure returns (int256, bytes memory) {
+        return (PostingsLibrary.add(postings, index, change), postings);
+    }
+
     function testTheLargestAndSmallestAmount() external view {
         bytes memory postings = PostingsLibrary.list(2);
         PostingsLibrary.put(postings, 0, type(uint32).max, type(int64).max);
