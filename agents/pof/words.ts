@@ -58,7 +58,7 @@ export function counted(checks: readonly Check[]): string {
     checks.filter(({ outcome }) => outcome === wanted).length;
   const [hold, fail, open] = [count("holds"), count("fails"), count("unchecked")];
   return [
-    `${hold} hold`,
+    `${hold} checks hold`,
     ...(fail === 0 ? [] : [`${fail} fail`]),
     ...(open === 0 ? [] : [`${open} could not be made`]),
   ].join(", ");

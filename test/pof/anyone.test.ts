@@ -106,7 +106,7 @@ describe("pof, for anyone who has the files:", function () {
         expect(line, check).to.match(ON_CHAIN.includes(check) ? /^ {2}\? / : /^ {2}✓ /);
       }
       expect(stdout).to.contain(
-        "14 hold, 6 could not be made (needs a chain to ask: name a node with --rpc)",
+        "14 checks hold, 6 could not be made (needs the bundle's chain to ask: name a node with --rpc)",
       );
     });
 
@@ -326,13 +326,13 @@ describe("pof, for anyone who has the files:", function () {
   });
 
   it("explains itself with --help, and each command with examples", async function () {
-    const commands = ["verify", "explain", "adjudicate"];
+    const commands = ["verify", "explain", "adjudicate", "evidence", "disputes"];
     const [all, ...each] = await pofs([["--help"], ...commands.map((command) => [command, "--help"])]);
     expect(all?.status).to.equal(0);
     for (const command of commands) expect(all?.stdout).to.contain(command);
     for (const help of each) {
       expect([help.status, help.stderr]).to.deep.equal([0, ""]);
-      expect(help.stdout).to.contain("Example").and.to.contain("--json");
+      expect(help.stdout).to.contain("Example");
     }
   });
 });
