@@ -43,7 +43,7 @@ export default defineConfig({
       fuzz: { seed: "0x9f10", runs: 200 },
       invariant: { runs: 32, depth: 64 },
     },
-    mocha: { timeout: 120_000 },
+    mocha: { timeout: 120_000, parallel: true, jobs: 2 },
   },
   typechain: { outDir: "types" },
 });

@@ -10,7 +10,8 @@ import { loadReplay, type Replay, type ReplayOptions } from "../../agents/meteri
 export const folder = mkdtempSync(join(tmpdir(), "replay-"));
 const file = join(folder, "plant.csv");
 
-after(() => {
+// Not a hook: files of tests that share a process share this folder.
+process.once("exit", () => {
   rmSync(folder, { recursive: true });
 });
 

@@ -106,7 +106,7 @@ describe("pof, for anyone who has the files:", function () {
         expect(line, check).to.match(ON_CHAIN.includes(check) ? /^ {2}\? / : /^ {2}✓ /);
       }
       expect(stdout).to.contain(
-        "14 checks hold, 6 could not be made (needs the bundle's chain to ask: name a node with --rpc)",
+        "14 checks hold, 6 could not be made (needs a chain to ask: name a node with --rpc)",
       );
     });
 
