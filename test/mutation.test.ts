@@ -118,20 +118,14 @@ describe("The mutation check", function () {
           ),
         ]);
         try {
-          return String(
-            BigInt(
-              ((await provider.request({
-                method: "eth_call",
-                params: [{ from, to, data, value }],
-              })) as string) || "0x0",
-            ),
-          );
+          const answer = await provider.request({ method: "eth_call", params: [{ from, to, data, value }] });
+          return answer === "0x" ? "done" : String(BigInt(z.string().parse(answer)));
         } catch {
           return "reverted";
         }
       };
       const calls = [await call("add(uint256,uint256)", [2n, 3n]), await call("low(uint256)", [0x1ffn])];
-      return [...calls, (await call("pay()", [], "0x4")).replace("0", "paid")];
+      return [...calls, await call("pay()", [], "0x4")];
     }
 
     const indexOf = (before: string, after: string): number =>
@@ -152,7 +146,7 @@ describe("The mutation check", function () {
         ["sum * TWO", "sum / TWO", "2", "255", "reverted"],
         ["sum == 7 && b > 0", "sum == 7 || b > 0", "0", "255", "reverted"],
         ["and(a, shr(248, not(0)))", "or(a, shr(248, not(0)))", "10", "511", "reverted"],
-        ["above(5)", "", "10", "255", "paid"],
+        ["above(5)", "", "10", "255", "done"],
       ];
       for (const [before, after, ...expected] of cases) {
         expect(await answers(recipientOf(indexOf(before, after))), before).to.deep.equal(expected);
