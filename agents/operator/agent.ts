@@ -125,7 +125,7 @@ export class OperatorAgent implements Agent {
     }
   }
 
-  /** How long after a dispute a party may take to show its evidence: half of the time there is to rule. */
+  /** How long after a dispute a party may take to show evidence of its own: half of the time there is to rule. */
   get #patienceSeconds(): number {
     return Math.floor(this.#follower.service.terms.rules.rulingWindowSeconds / 2);
   }
@@ -149,7 +149,7 @@ export class OperatorAgent implements Agent {
     return { dispute, aria, heardAt, evidence: { der, aggregator, feeder }, evidenceHash, verdict };
   }
 
-  /** Undefined as long as a party that showed nothing may still do so. */
+  /** Undefined as long as a party that showed nothing of its own may still do so. */
   async #hear(dispute: Dispute): Promise<Ruling | undefined> {
     const { connection, store, evidenceUrl, feeders } = this.#options;
     const feederOf = (der: string): number | undefined => {

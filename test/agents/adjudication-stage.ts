@@ -1,9 +1,12 @@
 /** A community in which somebody cheats in every epoch, each time in another way; for the tests of automatic rulings. */
 
-import { Wallet } from "ethers";
+import { expect } from "chai";
+import { type JsonRpcProvider, toQuantity, Wallet } from "ethers";
 
+import { blocksAt } from "../../agents/chain/blocks.ts";
 import type { Connection } from "../../agents/chain/connection.ts";
 import { ChainFollower } from "../../agents/chain/follower.ts";
+import { nodeAt } from "../../agents/chain/node.ts";
 import type { Dispute } from "../../agents/chain/service-view.ts";
 import { readingsOf } from "../../agents/evidence/bundle.ts";
 import { bundleJson, parseBundle } from "../../agents/evidence/format.ts";
@@ -13,6 +16,7 @@ import type { Ruling } from "../../agents/operator/agent.ts";
 import { proofOf } from "../../agents/settlement/tree.ts";
 import { openSqliteReader, openSqliteStore } from "../../agents/store/sqlite.ts";
 import { developmentKey } from "../../scripts/demo/cast.ts";
+import { startNode } from "../../scripts/demo/node.ts";
 import { RULES } from "../../scripts/demo/terms.ts";
 import {
   type Chain,
@@ -45,11 +49,23 @@ export type Flows = Partial<Record<Name, Flow>>;
 export interface Forgery {
   readonly material: Material;
   readonly change?: Partial<FlowStatement>;
+  /** Blocks that it stamps readings with, though the chain does not have them. */
+  readonly foreign?: readonly ForeignBlock[];
+}
+
+/** A block that is in order in itself, but not on the chain. */
+export interface ForeignBlock {
+  readonly number: number;
+  readonly hash: string;
+  readonly timestamp: number;
+  readonly header: string;
 }
 export type Forger = (epoch: number, read: (epoch: number) => Promise<Material>) => Promise<Forgery>;
 
 /** Meters change at the last block of an epoch, so that what they count in one is its flow alone. */
 const STEP_SECONDS = EPOCH_SECONDS - LAST_BLOCK_AT;
+/** When the Operator looks for a second time. */
+const MIDST_AT = 600;
 
 export class Courtroom {
   readonly chain: Chain;
@@ -105,8 +121,11 @@ export class Courtroom {
     await chain.clock.moveTo((first - 1) * EPOCH_SECONDS + LAST_BLOCK_AT);
   }
 
-  /** Lets an epoch pass; as it begins the one before is swept, disputed, and what else is done about it. */
-  async play(epoch: number, meanwhile?: () => Promise<void>): Promise<void> {
+  /**
+   * Lets an epoch pass; as it begins the one before is swept, disputed, and what else is done about it.
+   * @param within what is done in the midst of the epoch
+   */
+  async play(epoch: number, meanwhile?: () => Promise<void>, within?: () => Promise<void>): Promise<void> {
     const { clock } = this.chain;
     const { aggregator, operator } = this.community;
     await clock.moveTo(epoch * EPOCH_SECONDS + FIRST_BLOCK_AT);
@@ -116,9 +135,38 @@ export class Courtroom {
     await meanwhile?.();
     await this.community.derOf(this.#plants[0]!).advance();
     await operator.advance();
-    await clock.moveTo(epoch * EPOCH_SECONDS + 600);
+    await within?.();
+    await clock.moveTo(epoch * EPOCH_SECONDS + MIDST_AT);
     await operator.advance();
     await clock.moveTo(epoch * EPOCH_SECONDS + LAST_BLOCK_AT);
+  }
+
+  /** A block that was on the chain once: the chain is taken back, and will go another way. */
+  async orphanedBlock(epoch: number): Promise<ForeignBlock> {
+    const { provider } = this.#auditor;
+    const before: unknown = await provider.send("evm_snapshot", []);
+    await this.chain.clock.moveTo(epoch * EPOCH_SECONDS + MIDST_AT - 10);
+    const orphan = await newestBlock(provider);
+    await provider.send("evm_revert", [before]);
+    expect(await provider.getBlockNumber()).to.equal(orphan.number - 1);
+    return orphan;
+  }
+
+  /** A block of the same number and time, of another chain with the same chain id. */
+  async blockOfAnotherChain(epoch: number): Promise<ForeignBlock> {
+    const number = (await this.#auditor.provider.getBlockNumber()) + 1;
+    const node = await startNode();
+    const provider = nodeAt(node.url);
+    try {
+      await provider.send("hardhat_mine", [toQuantity(number - 1)]);
+      await provider.send("evm_mine", [toQuantity(epoch * EPOCH_SECONDS + MIDST_AT)]);
+      const foreign = await newestBlock(provider);
+      expect(foreign.number).to.equal(number);
+      return foreign;
+    } finally {
+      provider.destroy();
+      await node.stop();
+    }
   }
 
   get venue(): Venue {
@@ -150,9 +198,10 @@ export class Courtroom {
 
   /** X disputes an epoch with a forged statement, and shows the Operator what it forged. */
   async forge(epoch: number, forger: Forger): Promise<void> {
-    const { material, change } = await forger(epoch, (of) => this.read(of));
+    const { material, change, foreign = [] } = await forger(epoch, (of) => this.read(of));
+    const headers = new Map(foreign.map(({ number, header }) => [number, header]));
     this.toDer.tamper(epoch, async (honest) =>
-      bundleJson(await forgedBundle(parseBundle(honest), material, this.meterOfX, change)),
+      bundleJson(await forgedBundle(parseBundle(honest), material, this.meterOfX, change, headers)),
     );
     const statement = statementOver(this.addressOfX, epoch, material, change);
     await this.#x.deposit(RULES.disputeBond);
@@ -203,6 +252,12 @@ export class Courtroom {
     this.#auditor.close();
     await this.chain.close();
   }
+}
+
+async function newestBlock(provider: JsonRpcProvider): Promise<ForeignBlock> {
+  const number = await provider.getBlockNumber();
+  const { hash, timestamp, rlp } = (await blocksAt(provider, [number])).get(number)!;
+  return { number, hash, timestamp, header: rlp! };
 }
 
 function plantOf(name: Name, first: number, epochs: readonly Flows[]): Plant {
