@@ -11,6 +11,7 @@ import { connect, type Connection } from "../../agents/chain/connection.ts";
 import { DerAgent } from "../../agents/der/agent.ts";
 import { energyWs, type MeterSource, sum } from "../../agents/metering/source.ts";
 import { OperatorAgent } from "../../agents/operator/agent.ts";
+import type { Log } from "../../agents/runtime/log.ts";
 import { openSqliteStore } from "../../agents/store/sqlite.ts";
 import type { ReadingStore } from "../../agents/store/store.ts";
 import { developmentKey } from "../../scripts/demo/cast.ts";
@@ -148,15 +149,16 @@ export class Community {
   }
 
   /** Starts a DER's agent, on the store it had before if it had one. */
-  async startDer(plant: Plant): Promise<DerAgent> {
+  async startDer(plant: Plant, meterKey = this.meterKeyOf(plant), log?: Log): Promise<DerAgent> {
     const agent = new DerAgent({
       connection: await this.chain.link(this.#key(plant, 100)),
       store: this.openStore(plant.name),
       startBlock: 0,
-      meterKey: this.meterKeyOf(plant),
+      meterKey,
       source: plant.ownMeterSees ?? plant.fed,
       wishes: { powerW: plant.powerW, price: plant.price, leaveAtEpoch: undefined },
       listen: LOOPBACK,
+      ...(log && { log }),
     });
     this.#ders.set(plant, agent);
     this.#evidence.set(agent.address, await agent.serve());
