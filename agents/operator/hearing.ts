@@ -64,7 +64,8 @@ function subjectOf({ account, epoch }: Dispute, { connection, follower }: Hearin
   return { chainId: connection.chainId, aria: follower.service.address, statement: { der, epoch } };
 }
 
-async function ask(
+/** Asks a party for its evidence of an account in an epoch; undefined if it gives none. */
+export async function ask(
   party: string,
   { account, epoch }: Pick<Dispute, "account" | "epoch">,
   room: HearingRoom,

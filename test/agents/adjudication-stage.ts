@@ -13,11 +13,13 @@ import { bundleJson, parseBundle } from "../../agents/evidence/format.ts";
 import { type FlowStatement, signStatement, type Venue } from "../../agents/evidence/statement.ts";
 import type { MeterSource } from "../../agents/metering/source.ts";
 import type { Ruling } from "../../agents/operator/agent.ts";
+import { packShortfalls, unpackShortfalls } from "../../agents/settlement/rows.ts";
 import { proofOf } from "../../agents/settlement/tree.ts";
 import { openSqliteReader, openSqliteStore } from "../../agents/store/sqlite.ts";
 import { developmentKey } from "../../scripts/demo/cast.ts";
 import { startNode } from "../../scripts/demo/node.ts";
 import { RULES } from "../../scripts/demo/terms.ts";
+import type { ARIA } from "../../types/index.ts";
 import {
   type Chain,
   Community,
@@ -44,6 +46,9 @@ export const NAMES = ["x", "y", "z", "remote"] as const;
 export type Name = (typeof NAMES)[number];
 /** One epoch's flows; who is not named feeds in full and is metered right. */
 export type Flows = Partial<Record<Name, Flow>>;
+
+/** By how many Wh the Aggregator sweeps more than it commits to, or less. */
+export type Swept = Partial<Record<Name, bigint>>;
 
 /** What a forger makes of its meter's readings: others, and a statement that differs from what they call for. */
 export interface Forgery {
@@ -74,6 +79,8 @@ export class Courtroom {
   readonly first: number;
   readonly toDer = new Intermediary();
   readonly toAggregator = new Intermediary();
+  /** By epoch. */
+  readonly swept = new Map<number, Swept>();
   readonly #x: Connection;
   readonly #auditor: Connection;
   readonly #plants: readonly Plant[];
@@ -107,7 +114,10 @@ export class Courtroom {
 
   async #prepare(count: number): Promise<void> {
     const { chain, community, first } = this;
-    await community.start(BASELINE_WH, first, count);
+    await community.start(BASELINE_WH, first, count, (link) => ({
+      ...link,
+      ariaAt: (address) => this.#sweepingOtherwise(link.ariaAt(address)),
+    }));
     const der = community.addressOf(this.#plants[0]!);
     const [derUrl, aggregatorUrl] = [await this.toDer.listen(), await this.toAggregator.listen()];
     this.toDer.standsFor(community.reroute(der, derUrl));
@@ -119,6 +129,35 @@ export class Courtroom {
     await community.operator.advance();
     await community.aggregator.advance();
     await chain.clock.moveTo((first - 1) * EPOCH_SECONDS + LAST_BLOCK_AT);
+  }
+
+  /** ARIA for an Aggregator that sweeps other figures than its agent worked out, and committed to. */
+  #sweepingOtherwise(aria: ARIA): ARIA {
+    const sweepEpoch = (id: bigint, rows: string, shortfalls: string, root: string) =>
+      aria.sweepEpoch(id, rows, this.#otherShortfalls(id, shortfalls), root);
+    return new Proxy(aria, {
+      get: (target, name) => (name === "sweepEpoch" ? sweepEpoch : (Reflect.get(target, name) as unknown)),
+    });
+  }
+
+  #otherShortfalls(requestId: bigint, packed: string): string {
+    const { view } = this.books.service;
+    const request = view.requests.get(requestId)!;
+    const swept = this.swept.get(request.firstEpoch) ?? {};
+    const moreWh = new Map(Object.entries(swept).map(([name, wh]) => [this.accountOf(name as Name), wh]));
+    const rows = view.rowsOf(request);
+    return packShortfalls(
+      unpackShortfalls(packed, request.count).map(([wh], i) => [wh! - (moreWh.get(rows[i]!.account) ?? 0n)]),
+    );
+  }
+
+  /** The accounts and epochs for which the contract fined the Aggregator by a contradiction, and how much. */
+  async contradictions(): Promise<{ account: bigint; epoch: number; fine: bigint }[]> {
+    const aria = this.#auditor.ariaAt(this.venue.aria);
+    const events = await aria.queryFilter(aria.filters.ContradictionProven());
+    return events.map(({ args: { disputeId, account, fine } }) => {
+      return { account, epoch: Number(disputeId & 0xffff_ffffn), fine };
+    });
   }
 
   /**

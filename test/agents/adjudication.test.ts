@@ -13,7 +13,9 @@ import {
   type Flows,
   type Forger,
   type Name,
+  type Swept,
 } from "./adjudication-stage.ts";
+import { RULES } from "../../scripts/demo/terms.ts";
 import { AGGREGATOR_KEY } from "./community-stage.ts";
 import { chained, forgedBundle, inflated, materialOf, statementOver } from "./forgery.ts";
 import type { Tampering } from "./intermediary.ts";
@@ -33,7 +35,11 @@ interface Scene {
   /** What the Operator is shown instead of X's evidence, or the Aggregator's. */
   readonly der?: Tampering;
   readonly aggregator?: Tampering;
+  /** What the Aggregator sweeps otherwise than it commits to. */
+  readonly swept?: Swept;
   readonly ends: Partial<Record<Name, Ending>>;
+  /** For whom the contract fines the Aggregator, by what it committed to alone. */
+  readonly slashedFor?: readonly Name[];
   /** A reason of the ruling on X. */
   readonly because?: RegExp;
 }
@@ -103,6 +109,26 @@ const SCENES: readonly Scene[] = [
       return bundleJson(await forgedBundle(bundle, fewer, aggregatorKey));
     },
     ends: { x: RESPONDENT_FAILS },
+  },
+  {
+    what: "the Aggregator sweeps less than its own committed leaf",
+    flows: {},
+    swept: { x: -540n },
+    ends: { x: ["aggregator", "swept-below-own-meter"] }, // fined by the ruling, and not again
+  },
+  {
+    what: "the Aggregator sweeps less than its own committed leaf, within the tolerance",
+    flows: {},
+    swept: { x: -20n },
+    ends: { x: "no dispute" },
+    slashedFor: ["x"],
+  },
+  {
+    what: "the Aggregator sweeps more than its own committed leaf",
+    flows: { y: { fed: 3_600n }, z: { fed: 3_600n } },
+    swept: { y: 300n, z: 540n },
+    ends: { y: "no dispute", z: "no dispute" },
+    slashedFor: ["y", "z"],
   },
   {
     what: "the Aggregator's evidence is unavailable",
@@ -388,6 +414,7 @@ describe("Automatic rulings, with real contracts and agents", function () {
     room = await Courtroom.open(SCENES.map(({ flows }) => flows));
     for (const [i, scene] of SCENES.entries()) {
       const epoch = room.first + i;
+      if (scene.swept) room.swept.set(epoch, scene.swept);
       if (scene.der) room.toDer.tamper(epoch, scene.der);
       if (scene.aggregator) room.toAggregator.tamper(epoch, scene.aggregator);
       const { foreign } = scene;
@@ -441,6 +468,18 @@ describe("Automatic rulings, with real contracts and agents", function () {
       });
     }
   }
+
+  it("the contract slashes alone where a sweep differs from its own committed leaf, and nowhere else", async function () {
+    const expected = SCENES.flatMap(({ slashedFor = [] }, i) =>
+      slashedFor.map((name) => ({
+        account: room.accountOf(name),
+        epoch: room.first + i,
+        fine: RULES.misreportFine,
+      })),
+    );
+    expect(expected).to.have.length(3);
+    expect(await room.contradictions()).to.have.deep.members(expected);
+  });
 
   const REFUSED: Record<string, string> = {
     "with a last block in the future": "BlockstampsOutOfOrder",

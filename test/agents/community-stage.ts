@@ -109,12 +109,20 @@ export class Community {
     this.plants = plants;
   }
 
-  /** @param baselineWh what the Operator orders in each epoch from `firstEpoch` on */
-  async start(baselineWh: bigint, firstEpoch: number, epochsPerOrder: number): Promise<void> {
+  /**
+   * @param baselineWh what the Operator orders in each epoch from `firstEpoch` on
+   * @param aggregatorsLink what stands between the Aggregator's agent and the chain
+   */
+  async start(
+    baselineWh: bigint,
+    firstEpoch: number,
+    epochsPerOrder: number,
+    aggregatorsLink = (link: Connection): Connection => link,
+  ): Promise<void> {
     const { chain, plants } = this;
     const byAddress = new Map(plants.map((plant) => [this.addressOf(plant), plant]));
     this.aggregator = new AggregatorAgent({
-      connection: await chain.link(AGGREGATOR_KEY),
+      connection: aggregatorsLink(await chain.link(AGGREGATOR_KEY)),
       store: this.openStore("aggregator"),
       startBlock: 0,
       policy: { epochsPerSweep: 1, figuresPerRequest: 1_000, promisedPercent: PROMISED_PERCENT },
