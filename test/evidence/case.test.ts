@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { id, keccak256, toUtf8Bytes } from "ethers";
 
 import type { RuleName } from "../../agents/evidence/adjudicate.ts";
-import { type Evidence, judge, type Judgement, type Subject } from "../../agents/evidence/case.ts";
+import { type Evidence, isOwn, judge, type Judgement, type Subject } from "../../agents/evidence/case.ts";
 import type { CheckName } from "../../agents/evidence/checks.ts";
 import { type Bundle, bundleJson, type Role } from "../../agents/evidence/format.ts";
 import { signStatement } from "../../agents/evidence/statement.ts";
@@ -18,6 +18,7 @@ import {
   type MeteredEpoch,
   meteredEpoch,
   METER,
+  OLD_METER,
   OTHER_DER,
   POWER_W,
   sealedAnew,
@@ -204,6 +205,32 @@ describe("judge", function () {
         const { verdict } = await judge({ ...evidence, der }, factsOf, subject);
         expect(verdict).to.deep.include({ rule: "claimant-evidence-fails", awardedWh: 0n });
       }
+    });
+  });
+
+  describe("knows a party's own evidence, be it good or bad, from what anybody could have made", function () {
+    async function isOwnOf(role: Role, text: string | undefined): Promise<boolean> {
+      const { examined } = await heard({ [role]: text });
+      return isOwn(examined[role]);
+    }
+
+    it("by its form, its seal and the key that counts", async function () {
+      const { der, aggregator } = epoch;
+      expect(await isOwnOf("der", evidence.der)).to.be.true;
+      expect(await isOwnOf("aggregator", evidence.aggregator)).to.be.true;
+      const badClaim = { ...der, claim: { ...der.claim!, claimWh: 1n } };
+      expect(await isOwnOf("der", sealedJson(badClaim))).to.be.true;
+      expect(await isOwnOf("der", bundleJson(badClaim))).to.be.false;
+      expect(await isOwnOf("der", bundleJson({ ...der, seal: aggregator.seal }))).to.be.false;
+      const stranger = { ...der, meter: OLD_METER.address, signer: OLD_METER.address };
+      expect(await isOwnOf("der", sealedJson(stranger))).to.be.false;
+      for (const text of [undefined, "", evidence.aggregator, evidence.der!.slice(1)])
+        expect(await isOwnOf("der", text), text?.slice(0, 20)).to.be.false;
+    });
+
+    it("not without a chain, which knows whose key counts", async function () {
+      const { examined } = await judge(evidence, NO_CHAIN, subject);
+      for (const role of ROLES) expect(isOwn(examined[role])).to.be.false;
     });
   });
 
