@@ -3,11 +3,13 @@ import { fileURLToPath } from "node:url";
 import hardhatToolboxMochaEthers from "@nomicfoundation/hardhat-toolbox-mocha-ethers";
 import { configVariable, defineConfig } from "hardhat/config";
 
+import { warningsAsErrors } from "./scripts/warnings-as-errors.ts";
+
 // The compiler is the one in node_modules: nothing is downloaded, and its version is locked with the rest.
 const solcPath = fileURLToPath(import.meta.resolve("solc/soljson.js"));
 
 export default defineConfig({
-  plugins: [hardhatToolboxMochaEthers],
+  plugins: [hardhatToolboxMochaEthers, warningsAsErrors],
   paths: { tests: { mocha: "test" } },
   solidity: {
     compilers: [

@@ -15,7 +15,7 @@ interface Outcome {
 
 /** Runs the demo with these arguments, as a process. */
 async function demo(...args: string[]): Promise<Outcome> {
-  const child = spawn("tsx", ["scripts/demo/main.ts", ...args], {
+  const child = spawn(process.execPath, ["--import", "tsx", "scripts/demo/main.ts", ...args], {
     env: { ...process.env, NODE_NO_WARNINGS: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -42,7 +42,7 @@ export async function pof(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<Outcome> {
-  const child = spawn("tsx", ["agents/pof/main.ts", ...args], {
+  const child = spawn(process.execPath, ["--import", "tsx", "agents/pof/main.ts", ...args], {
     env: { ...process.env, NODE_NO_WARNINGS: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

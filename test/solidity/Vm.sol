@@ -12,6 +12,8 @@ interface Vm {
     function roll(uint256 blockNumber) external;
     function setBlockhash(uint256 blockNumber, bytes32 blockHash) external;
     function deal(address account, uint256 balance) external;
+    /// @notice An artifact's creation code.
+    function getCode(string calldata artifact) external view returns (bytes memory creationCode);
     function etch(address target, bytes calldata code) external;
     function load(address target, bytes32 slot) external view returns (bytes32);
     function addr(uint256 privateKey) external pure returns (address);
