@@ -118,7 +118,10 @@ describe("The mutation check", function () {
           ),
         ]);
         try {
-          const answer: unknown = await provider.request({ method: "eth_call", params: [{ from, to, data, value }] });
+          const answer: unknown = await provider.request({
+            method: "eth_call",
+            params: [{ from, to, data, value }],
+          });
           return answer === "0x" ? "done" : String(BigInt(z.string().parse(answer)));
         } catch {
           return "reverted";
