@@ -106,7 +106,7 @@ describe("pof, for anyone who has the files:", function () {
         expect(line, check).to.match(ON_CHAIN.includes(check) ? /^ {2}\? / : /^ {2}✓ /);
       }
       expect(stdout).to.contain(
-        "14 checks hold, 6 could not be made (needs a chain to ask: name a node with --rpc)",
+        "15 checks hold, 6 could not be made (needs a chain to ask: name a node with --rpc)",
       );
     });
 
@@ -143,7 +143,20 @@ describe("pof, for anyone who has the files:", function () {
       const failed = verifySchema
         .parse(JSON.parse(stdout))
         .checks.filter(({ outcome }) => outcome === "fails");
-      expect(failed.map(({ check }) => check)).to.deep.equal(["transaction"]);
+      expect(failed.map(({ check }) => check)).to.deep.equal(["seal", "transaction"]);
+    });
+
+    it("finds, without a chain, what only a chain could vouch for, if it is not as its holder sealed it", async function () {
+      const changes: ((text: string) => string)[] = [
+        (text) => text.replace(/"registry":"0x\w{40}"/, `"registry":"${stage.chain.addresses.vault}"`),
+        (text) => text.replace(/"transaction":"0x../, '"transaction":"0xaa'),
+        (text) => text.replace(/"header":"0x\w+"/, '"header":null'),
+      ];
+      const runs = changes.map((change, i) => ["verify", altered(`unsealed-${i}.json`, change)]);
+      for (const { status, stdout } of await pofs(runs)) {
+        expect(status).to.equal(1);
+        expect(stdout).to.match(/✗ seal .*\n +expected 0x\w{40}, received 0x\w{40}\n/);
+      }
     });
   });
 
