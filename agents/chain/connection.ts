@@ -49,6 +49,8 @@ export interface Connection {
 
 export interface ConnectionOptions {
   readonly rpcUrl: string;
+  /** The chain it must be; any when omitted. */
+  readonly chainId?: number | undefined;
   /** 32 bytes as 0x-hex. */
   readonly privateKey: string;
   /** Address of the Registry: the only one a party needs to know. */
@@ -82,6 +84,15 @@ export class NodeBehindError extends Error {
   }
 }
 
+/** The node is of another chain than the one that was named. */
+export class ChainMismatchError extends Error {
+  override readonly name = "ChainMismatchError";
+
+  constructor(expected: bigint, received: bigint) {
+    super(`the node is of another chain: expected ${expected}, received ${received}`);
+  }
+}
+
 /**
  * Read once for all connections: TypeChain's factories would read the whole ABI again for each contract. The types
  * below are the ones that those give to the very same objects.
@@ -110,6 +121,9 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
 
 async function connected(provider: JsonRpcProvider, options: ConnectionOptions): Promise<Connection> {
   const { chainId } = await provider.getNetwork();
+  if (options.chainId !== undefined && BigInt(options.chainId) !== chainId) {
+    throw new ChainMismatchError(BigInt(options.chainId), chainId);
+  }
   const wallet = new Wallet(options.privateKey, provider);
   const registry = new Contract(options.registry, REGISTRY, wallet) as unknown as Registry;
   const ariaAt = (address: string): ARIA => new Contract(address, SERVICE, wallet) as unknown as ARIA;
@@ -175,7 +189,7 @@ async function send(
 }
 
 /** The contracts' own reason in an error of the library, if there is one. */
-function refusalIn(kind: string, error: unknown): RefusedError | undefined {
+export function refusalIn(kind: string, error: unknown): RefusedError | undefined {
   if (!isError(error, "CALL_EXCEPTION") || error.data === null) return undefined;
   const parsed = ERRORS.parseError(error.data);
   if (parsed === null) return undefined;

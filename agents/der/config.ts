@@ -1,17 +1,30 @@
 import { z } from "zod/v4";
 
 import { sourceSpec } from "../metering/sources/spec.ts";
-import { agentSchema, amount, keyVariableSchema, listenSchema } from "../runtime/config.ts";
+import { agentSchema, amount, KEY_HELP, keySourceSchema, listenSchema } from "../runtime/config.ts";
 
 /** A DER's configuration file. */
 export const derSchema = agentSchema.extend({
-  meterKey: keyVariableSchema,
-  /** W that can be injected. */
-  powerW: amount,
-  /** Units of the Vault asked per kWh. */
-  price: amount,
-  leaveAtEpoch: z.number().int().nonnegative().optional(),
-  source: sourceSpec,
-  /** Where evidence is served to the Operator. */
-  listen: listenSchema,
+  meterKey: keySourceSchema.meta({
+    description: `the meter's private key: ${KEY_HELP}`,
+    examples: ["METER_KEY", { keystore: "meter.json" }],
+  }),
+  powerW: amount.meta({ description: "W that can be injected", examples: [8_000] }),
+  price: amount.meta({ description: "units of the Vault asked per kWh", examples: [28_000] }),
+  leaveAtEpoch: z
+    .number()
+    .int()
+    .nonnegative()
+    .optional()
+    .meta({
+      description: "leave once this epoch has begun; stay when omitted",
+      examples: [2_000_000],
+    }),
+  source: sourceSpec.meta({
+    description: "what flows through the meter; see agents/metering/sources/spec.ts",
+    examples: [{ kind: "wind", ratedW: 8_000, meanSpeed: 6.5, seed: 7 }],
+  }),
+  listen: listenSchema.prefault({}),
 });
+
+export type DerConfig = z.output<typeof derSchema>;

@@ -5,19 +5,36 @@ import { addressSchema, agentSchema, amount } from "../runtime/config.ts";
 
 /** The Operator's configuration file. */
 export const operatorSchema = agentSchema.extend({
-  /** Units in its account under which it is filled up, and to which. */
   funds: z
-    .strictObject({ minimum: amount, target: amount })
+    .strictObject({
+      minimum: amount.meta({
+        description: "units in its account under which it is filled up",
+        examples: [20_000_000],
+      }),
+      target: amount.meta({
+        description: "units to which it is filled up; not less than the minimum",
+        examples: [80_000_000],
+      }),
+    })
     .refine(({ minimum, target }) => target >= minimum, "target must not be below minimum"),
-  /** How many epochs are ordered at a time. */
-  epochsPerOrder: z.number().int().min(1).max(10_000).default(96),
-  /** The first epoch to order; the next one when omitted. */
-  firstEpoch: z.number().int().nonnegative().default(0),
-  /** No epoch from this one on is ordered. */
-  untilEpoch: z.number().int().positive().optional(),
-  /** What the grid needs: a share of what the DERs on the feeder are expected to deliver. */
-  baselinePercent: z.number().int().min(0).max(100).default(60).transform(BigInt),
-  /** The feeder meters: what flows through each, which is the sources of all DERs behind it, and which DERs those are. */
+  epochsPerOrder: z.number().int().min(1).max(10_000).default(96).meta({
+    description: "epochs ordered at a time, 1 to 10,000",
+  }),
+  firstEpoch: z.number().int().nonnegative().default(0).meta({
+    description: "first epoch to order, in unix time / epochSeconds; the next one if it has begun",
+  }),
+  untilEpoch: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .meta({
+      description: "no epoch from this one on is ordered; no end when omitted",
+      examples: [3_000_000],
+    }),
+  baselinePercent: z.number().int().min(0).max(100).default(60).transform(BigInt).meta({
+    description: "what the grid needs, as a share of what the feeders are forecast to carry, 0 to 100",
+  }),
   feeders: z
     .array(
       z.strictObject({
@@ -25,14 +42,26 @@ export const operatorSchema = agentSchema.extend({
         ders: z.union([z.literal("all"), z.array(addressSchema)]),
       }),
     )
-    .min(1),
-  /** Meters that were inspected and may be commissioned, or "all". */
-  inspected: z.union([z.literal("all"), z.array(addressSchema)]),
-  /** Where parties serve their evidence. */
-  evidence: z.array(
-    z.strictObject({
-      party: addressSchema,
-      url: z.url({ protocol: /^https?$/, error: "must be an http or https address" }),
+    .min(1)
+    .meta({
+      description: 'the feeder meters: the sources of all DERs behind each, and their addresses or "all"',
+      examples: [[{ ders: "all", sources: [{ kind: "wind", ratedW: 8_000, meanSpeed: 6.5, seed: 7 }] }]],
     }),
-  ),
+  inspected: z.union([z.literal("all"), z.array(addressSchema)]).meta({
+    description: 'addresses of meters that were inspected and may be commissioned, or "all"',
+    examples: [[]],
+  }),
+  evidence: z
+    .array(
+      z.strictObject({
+        party: addressSchema,
+        url: z.url({ protocol: /^https?$/, error: "must be an http or https address" }),
+      }),
+    )
+    .meta({
+      description: "where DERs and the Aggregator serve their evidence; a party that is not here shows none",
+      examples: [[]],
+    }),
 });
+
+export type OperatorConfig = z.output<typeof operatorSchema>;

@@ -54,7 +54,9 @@ export function addDisputes(program: Command, shell: Shell): void {
 // ---------------------------------------------------------------------------------------------------------------- List
 
 async function list({ config, aria, all, json }: DisputesOptions, shell: Shell): Promise<number> {
-  const heard = await atDesk(operatorOf(config), (desk) => heardDisputes(desk, servicesOf(desk, aria)));
+  const heard = await atDesk(operatorOf(config, shell.env), (desk) =>
+    heardDisputes(desk, servicesOf(desk, aria)),
+  );
   const wanted = heard.filter(({ waits }) => all === true || waits);
   shell.stdout.write(`${json ? jsonText({ disputes: wanted.map(summaryOf) }) : listed(wanted, all)}\n`);
   return 0;
@@ -100,7 +102,9 @@ function listed(heard: readonly HeardDispute[], all: boolean | undefined): strin
 // ---------------------------------------------------------------------------------------------------------------- Show
 
 async function show(id: bigint, { config, aria, json }: DisputesOptions, shell: Shell): Promise<number> {
-  const heard = await atDesk(operatorOf(config), (desk) => heardDisputeOf(desk, servicesOf(desk, aria), id));
+  const heard = await atDesk(operatorOf(config, shell.env), (desk) =>
+    heardDisputeOf(desk, servicesOf(desk, aria), id),
+  );
   shell.stdout.write(`${json ? jsonText(detailsOf(heard)) : shown(heard, config)}\n`);
   return 0;
 }

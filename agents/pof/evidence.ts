@@ -53,7 +53,7 @@ async function evidence(
   { config, aria, dispute, out, json }: EvidenceOptions,
   shell: Shell,
 ): Promise<number> {
-  const party = partyOf(config);
+  const party = partyOf(config, shell.env);
   const folder = join(out, dispute.toString());
   const files = await atDesk(party, async (desk) => {
     const services = servicesOf(desk, aria);

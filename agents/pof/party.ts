@@ -1,12 +1,13 @@
-import { z } from "zod/v4";
+import type { z } from "zod/v4";
 
 import { aggregatorSchema } from "../aggregator/config.ts";
 import type { Service } from "../chain/follower.ts";
 import type { Onlooker } from "../chain/onlooker.ts";
 import { derSchema } from "../der/config.ts";
 import { operatorSchema } from "../operator/config.ts";
+import { fieldsIn, loadConfig } from "../runtime/config-file.ts";
 import type { agentSchema } from "../runtime/config.ts";
-import { loadConfig } from "../runtime/config.ts";
+import type { Environment } from "../runtime/terminal.ts";
 import { openSqliteReader } from "../store/sqlite.ts";
 import type { StoreReader } from "../store/store.ts";
 import { looking } from "./chain.ts";
@@ -21,24 +22,24 @@ export interface Party {
   readonly config: z.output<typeof agentSchema>;
 }
 
-const SCHEMAS = { der: derSchema, aggregator: aggregatorSchema, operator: operatorSchema };
+export const SCHEMAS = { der: derSchema, aggregator: aggregatorSchema, operator: operatorSchema };
 /** A field that only this party's file has. */
 const MARKS = { der: "meterKey", aggregator: "meters", operator: "feeders" } as const;
 
 /** Reads an agent's configuration, whichever party's it is. @throws {ConfigError} or {Failure} */
-export function partyOf(file: string): Party {
-  const fields = loadConfig(file, z.record(z.string(), z.unknown()));
+export function partyOf(file: string, env: Environment): Party {
+  const fields = fieldsIn(file);
   const role = (Object.keys(MARKS) as PartyRole[]).find((candidate) => MARKS[candidate] in fields);
   if (role === undefined) {
     const marks = Object.values(MARKS).join(", ");
     throw new Failure(2, `${file} is no agent's configuration: expected one of the fields ${marks}`);
   }
-  return { role, file, config: loadConfig(file, SCHEMAS[role]) };
+  return { role, file, config: loadConfig(file, SCHEMAS[role], env) };
 }
 
 /** The Operator's configuration. @throws {ConfigError} or {Failure} */
-export function operatorOf(file: string): Party {
-  const party = partyOf(file);
+export function operatorOf(file: string, env: Environment): Party {
+  const party = partyOf(file, env);
   if (party.role !== "operator") throw new Failure(2, `${file} is not the Operator's configuration`);
   return party;
 }

@@ -7,7 +7,8 @@ import { addDisputes } from "./disputes.ts";
 import { addEvidence } from "./evidence.ts";
 import { addExplain } from "./explain.ts";
 import { Failure } from "./failure.ts";
-import type { Terminal } from "./shell.ts";
+import type { Terminal } from "../runtime/terminal.ts";
+import { addAgents } from "./run.ts";
 import { addVerify } from "./verify.ts";
 
 /**
@@ -19,10 +20,10 @@ export async function pof(args: readonly string[], terminal: Terminal): Promise<
   const { stdin, stdout, stderr, env } = terminal;
   let status = 0;
   const program = new Command("pof")
-    .description("Looks into evidence of Proof of Flow: anyone can, with the files alone.")
+    .description("Proof of Flow: runs the agents, and looks into the evidence of disputes.")
     .addHelpText(
       "after",
-      "\nExamples:\n  npm run pof -- verify der.json\n  npm run pof -- adjudicate der.json aggregator.json feeder.json\n\nWhat the files hold: docs/evidence.md. How disputes are decided: docs/adjudication.md.",
+      "\nExamples:\n  npm run pof -- der --config der.yaml\n  npm run pof -- verify der.json\n  npm run pof -- adjudicate der.json aggregator.json feeder.json\n\nWhat the files hold: docs/evidence.md. How disputes are decided: docs/adjudication.md.\nRunning agents: docs/operations.md.",
     )
     .showSuggestionAfterError(false)
     .exitOverride()
@@ -31,7 +32,8 @@ export async function pof(args: readonly string[], terminal: Terminal): Promise<
     status = result;
   };
   const shell = { stdin, stdout, stderr, env, done };
-  for (const add of [addVerify, addExplain, addAdjudicate, addEvidence, addDisputes]) add(program, shell);
+  for (const add of [addAgents, addVerify, addExplain, addAdjudicate, addEvidence, addDisputes])
+    add(program, shell);
   try {
     await program.parseAsync([...args], { from: "user" });
     return status;

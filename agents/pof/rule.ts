@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 
 import { connect, RefusedError } from "../chain/connection.ts";
 import { type Fault, FAULTS } from "../chain/service-view.ts";
-import { keyFrom } from "../runtime/config.ts";
+import { openKey } from "../runtime/keys.ts";
 import { disputeId } from "./chain.ts";
 import { Failure, reasonOf } from "./failure.ts";
 import { atDesk, type Desk, operatorOf, type Party, servicesOf } from "./party.ts";
@@ -39,8 +39,8 @@ export function addRule(command: Command, shell: Shell): void {
 }
 
 async function rule(id: bigint, options: RuleOptions, shell: Shell): Promise<number> {
-  const party = operatorOf(options.config);
-  const key = keyFrom(party.config.walletKey, shell.env);
+  const party = operatorOf(options.config, shell.env);
+  const key = await openKey("walletKey", party.config.walletKey, shell);
   if (!options.yes && !shell.stdin.isTTY) {
     throw new Failure(2, "there is no terminal to ask on: give --yes to send the ruling without being asked");
   }

@@ -1,12 +1,4 @@
-import type { Readable, Writable } from "node:stream";
-
-/** Where a command line is given: what it reads, writes and is told by. `process` is one. */
-export interface Terminal {
-  readonly stdin: Readable & { readonly isTTY?: boolean };
-  readonly stdout: Writable & { readonly isTTY?: boolean };
-  readonly stderr: Writable & { readonly isTTY?: boolean };
-  readonly env: Readonly<Record<string, string | undefined>>;
-}
+import type { Terminal } from "../runtime/terminal.ts";
 
 /** What a command works in. */
 export interface Shell extends Terminal {

@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-
 import { getAddress } from "ethers";
 import { z } from "zod/v4";
 
@@ -13,30 +11,77 @@ const address = z
   .regex(/^0x[0-9a-fA-F]{40}$/, { error: "must be an address: 0x and 40 hex digits", abort: true })
   .transform((text) => getAddress(text.toLowerCase()));
 
-/** Name of an environment variable that holds a private key: keys never stand in the file. */
-const keyVariable = z
-  .string()
-  .regex(/^[A-Z][A-Z0-9_]*$/, "must name an environment variable, such as DER_KEY");
+/** Where a private key is to be had: keys never stand in the file. */
+const keySource = z.union(
+  [
+    z.literal("prompt").transform(() => ({ kind: "prompt" }) as const),
+    z
+      .string()
+      .regex(/^[A-Z][A-Z0-9_]*$/)
+      .transform((variable) => ({ kind: "environment", variable }) as const),
+    z
+      .strictObject({ keystore: z.string().min(1) })
+      .transform(({ keystore }) => ({ kind: "keystore", file: keystore }) as const),
+  ],
+  {
+    error:
+      'must be the name of an environment variable such as DER_KEY, { keystore: FILE }, or "prompt": never a key itself',
+  },
+);
+
+/** Where a private key is to be had: an environment variable, an encrypted keystore, or somebody at the terminal. */
+export type KeySource = z.output<typeof keySource>;
+
+const KEY_HELP =
+  "an environment variable by its name, { keystore: FILE } for an encrypted file, or prompt to be asked";
 
 /** What every agent's configuration has. */
 export const agentSchema = z.strictObject({
-  rpcUrl: z.url(),
-  registry: address,
-  /** The first block to read; that of the Registry's deployment, or any before it. */
-  startBlock: z.number().int().nonnegative().default(0),
-  /** Path of the agent's own SQLite file. */
-  store: z.string().min(1),
-  walletKey: keyVariable,
-  /** How often the node is asked for a new block, seconds. */
-  pollSeconds: z.number().positive().default(2),
+  rpcUrl: z.url({ protocol: /^https?$/, error: "must be an http or https address" }).meta({
+    description: "the node's JSON-RPC address",
+    examples: ["http://127.0.0.1:8545"],
+  }),
+  chainId: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .meta({
+      description: "number of the chain; a node of another one is refused",
+      examples: [11155111],
+    }),
+  registry: address.meta({
+    description: "address of the Registry",
+    examples: ["0x0000000000000000000000000000000000000000"],
+  }),
+  startBlock: z.number().int().nonnegative().default(0).meta({
+    description: "first block to read: that of the Registry's deployment, or any before it",
+  }),
+  store: z
+    .string()
+    .min(1)
+    .meta({
+      description: "path of its own SQLite file; the folder must exist",
+      examples: ["agent.sqlite"],
+    }),
+  walletKey: keySource.meta({
+    description: `the wallet's private key: ${KEY_HELP}`,
+    examples: ["WALLET_KEY", { keystore: "wallet.json" }],
+  }),
+  pollSeconds: z.number().positive().default(2).meta({
+    description: "how often the node is asked for a new block, seconds",
+  }),
 });
 
 /** Where evidence is served. */
 export const listenSchema = z.strictObject({
-  host: z.string().min(1).default("127.0.0.1"),
-  port: z.number().int().min(0).max(65_535).default(0),
-  /** Whether all requests come through a proxy of ours, which sets `X-Forwarded-For`. */
-  behindProxy: z.boolean().default(false),
+  host: z.string().min(1).default("127.0.0.1").meta({ description: "address on which evidence is served" }),
+  port: z.number().int().min(0).max(65_535).default(0).meta({
+    description: "port; 0 for any free one. Choose one: the Operator must know it",
+  }),
+  behindProxy: z.boolean().default(false).meta({
+    description: "whether all requests come through a proxy of yours, which sets X-Forwarded-For",
+  }),
 });
 
 export interface Listen {
@@ -47,39 +92,9 @@ export interface Listen {
 
 /** JSON has no bigint: amounts stand there as whole numbers, or as decimal strings where they may be large. */
 export const amount = z
-  .union([z.number().int().nonnegative(), z.string().regex(/^\d+$/)])
+  .union([z.number().int().nonnegative(), z.string().regex(/^\d+$/)], {
+    error: "must be a whole number from 0, in quotes where it is above 2^53",
+  })
   .transform((value) => BigInt(value));
 
-export { address as addressSchema, keyVariable as keyVariableSchema };
-
-/** Reads and checks a configuration file. @throws {ConfigError} */
-export function loadConfig<Schema extends z.ZodType>(file: string, schema: Schema): z.output<Schema> {
-  const parsed = schema.safeParse(parseJson(file));
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "file"}: ${message}`);
-  throw new ConfigError(`${file}: ${problems.join("; ")}`);
-}
-
-/** The private key in an environment variable. @throws {ConfigError} when it is not there or malformed */
-export function keyFrom(
-  variable: string,
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): string {
-  const key = env[variable];
-  if (key === undefined) throw new ConfigError(`set the environment variable ${variable} to a private key`);
-  if (!/^0x[0-9a-fA-F]{64}$/.test(key)) {
-    throw new ConfigError(
-      `the environment variable ${variable} must hold a private key: 0x and 64 hex digits`,
-    );
-  }
-  return key;
-}
-
-function parseJson(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, "utf8"));
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigError(`${file} cannot be read as JSON: ${reason}`, { cause: error });
-  }
-}
+export { address as addressSchema, keySource as keySourceSchema, KEY_HELP };

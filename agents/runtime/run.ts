@@ -1,13 +1,14 @@
+import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { Command } from "commander";
 import { isError } from "ethers";
 
-import { NodeBehindError } from "../chain/connection.ts";
+import { ChainMismatchError, NodeBehindError } from "../chain/connection.ts";
 import { ReplayError } from "../metering/sources/csv.ts";
 import { StoreError } from "../store/store.ts";
-import { ConfigError } from "./config.ts";
-import { jsonLog, type Log } from "./log.ts";
+import { ConfigError, type KeySource } from "./config.ts";
+import type { KeyName } from "./keys.ts";
+import type { Log } from "./log.ts";
 
 /** A party's program: it acts each time the chain has moved on. */
 export interface Agent {
@@ -16,58 +17,71 @@ export interface Agent {
   close(): Promise<void>;
 }
 
-export interface Program {
-  readonly name: "der" | "aggregator" | "operator";
-  readonly purpose: string;
-  /** Starts the agent from its configuration file. */
-  readonly start: (configFile: string, log: Log) => Promise<{ agent: Agent; pollSeconds: number }>;
+/** What an agent is started with besides its configuration. */
+export interface Surroundings {
+  readonly keyOf: (name: KeyName, source: KeySource) => Promise<string>;
+  readonly log: Log;
 }
 
-/** Runs an agent from the command line until it is told to stop. Exit status 2: the configuration is at fault. */
-export async function runProgram(program: Program): Promise<void> {
-  const command = new Command(`agent:${program.name}`)
-    .description(program.purpose)
-    .requiredOption("--config <file>", "the agent's configuration, JSON")
-    .addHelpText(
-      "after",
-      `\nExample:\n  npm run agent:${program.name} -- --config ${program.name}.json\n\nThe fields of the file: agents/${program.name}/README.md`,
-    )
-    .showSuggestionAfterError(false)
-    .exitOverride((error) => {
-      process.exit(error.exitCode === 0 ? 0 : 2);
-    })
-    .parse();
-  const { config } = command.opts<{ config: string }>();
-  const log = jsonLog(program.name);
-  try {
-    const { agent, pollSeconds } = await program.start(config, log);
-    await untilStopped(agent, pollSeconds, log);
-  } catch (error) {
-    if (!isOperational(error)) throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = error instanceof ConfigError || error instanceof ReplayError ? 2 : 1;
-  }
-}
+/** Starts a party's agent from its configuration. */
+export type Start<Config> = (config: Config, surroundings: Surroundings) => Promise<Agent>;
 
-/** A signal ends the loop after the work in hand; readings are on disk before anything is sent. */
-async function untilStopped(agent: Agent, pollSeconds: number, log: Log): Promise<void> {
+/** How long a stop signal waits for the work in hand, and for what was opened to be closed. */
+const STOP_MS = 9_000;
+
+/**
+ * Runs an agent until a signal ends it: after the work in hand, or in the midst of it when that takes too long. Whatever
+ * was done is on disk or on the chain by then, and the next start goes on from there. A second signal ends it at once.
+ */
+export async function runUntilStopped(agent: Agent, pollSeconds: number, log: Log): Promise<void> {
   const stop = new AbortController();
-  const onSignal = (): void => {
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stop.signal.aborted) process.exit(128 + constants.signals[signal]);
+    log("stopping", { signal });
     stop.abort();
   };
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  log("started");
-  while (!stop.signal.aborted) {
+  try {
+    log("started");
+    const work = advancing(agent, pollSeconds, stop.signal, log);
+    await Promise.race([work, aborted(stop.signal).then(() => patience("work"))]);
+    await Promise.race([agent.close(), patience("close")]);
+    log("stopped");
+  } finally {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
+
+  /** Time's up. What still waits for the network is left: nothing can make it end. */
+  async function patience(phase: "work" | "close"): Promise<void> {
+    await sleep(phase === "work" ? STOP_MS - 1_000 : 1_000, undefined, { ref: false });
+    log("stopped in the midst of work", { phase });
+    if (phase === "work") await Promise.race([agent.close(), sleep(1_000)]);
+    process.exit(0);
+  }
+}
+
+async function advancing(agent: Agent, pollSeconds: number, signal: AbortSignal, log: Log): Promise<void> {
+  while (!signal.aborted) {
     try {
       await agent.advance();
     } catch (error) {
       if (!isTransient(error)) throw error;
       log("try again at the next poll", { reason: error.message });
     }
-    await sleep(pollSeconds * 1000, undefined, { signal: stop.signal }).catch(ignoreAbort);
+    await sleep(pollSeconds * 1000, undefined, { signal }).catch(ignoreAbort);
   }
-  await agent.close();
-  log("stopped");
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    signal.addEventListener(
+      "abort",
+      () => {
+        resolve();
+      },
+      { once: true },
+    );
+  });
 }
 
 /**
@@ -96,11 +110,12 @@ function isRefused(error: unknown): error is Error {
 }
 
 /** Something outside the program is at fault: a line says it all. */
-function isOperational(error: unknown): error is Error {
+export function isOperational(error: unknown): error is Error {
   return (
     error instanceof ConfigError ||
     error instanceof StoreError ||
     error instanceof ReplayError ||
+    error instanceof ChainMismatchError ||
     isTransient(error)
   );
 }

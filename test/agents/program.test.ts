@@ -1,19 +1,24 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect } from "chai";
-import { computeAddress } from "ethers";
+import { computeAddress, encryptKeystoreJson } from "ethers";
 
 import { openSqliteStore } from "../../agents/store/sqlite.ts";
 import { developmentKey } from "../../scripts/demo/cast.ts";
+import { expectLines, pof } from "../pof/stage.ts";
 import { type Chain, startChain } from "./community-stage.ts";
 
 const WALLET_KEY = developmentKey(300);
 const METER_KEY = developmentKey(301);
+const PASSWORD = "correct horse battery staple";
 const KEYS = { DER_KEY: WALLET_KEY, METER_KEY };
 
 /** The DER's program, as it runs. */
@@ -23,7 +28,7 @@ class Program {
   stderr = "";
 
   constructor(args: readonly string[], keys: Readonly<Record<string, string>>) {
-    this.#process = spawn(process.execPath, ["--import", "tsx", "agents/der/main.ts", ...args], {
+    this.#process = spawn(process.execPath, ["--import", "tsx", "agents/pof/main.ts", "der", ...args], {
       env: { ...process.env, NODE_NO_WARNINGS: "1", ...keys },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -49,6 +54,10 @@ class Program {
     }
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+
   /** Signals the program, if it is to, and waits for its end. @returns its exit status */
   async ended(signal?: NodeJS.Signals): Promise<number | null> {
     const { exitCode } = this.#process;
@@ -58,6 +67,12 @@ class Program {
     const [status] = (await closed) as [number | null];
     return status;
   }
+}
+
+/** Gives a request to a node, and its answer back. */
+async function passOn(url: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const answer = await fetch(url, { method: "POST", body: await text(request) });
+  response.end(await answer.text());
 }
 
 describe("The DER's program", function () {
@@ -104,7 +119,7 @@ describe("The DER's program", function () {
       await program.until("join");
       await chain.clock.moveTo((await chain.clock.now()) + 60);
       expect(await program.ended("SIGTERM")).to.equal(0);
-      expect(program.events).to.deep.equal(["serving evidence", "started", "join", "stopped"]);
+      expect(program.events).to.deep.equal(["serving evidence", "started", "join", "stopping", "stopped"]);
       expect(program.stdout).to.equal("");
 
       const connection = await chain.link(WALLET_KEY);
@@ -120,65 +135,194 @@ describe("The DER's program", function () {
       expect(await store.lastReading(computeAddress(METER_KEY))).to.not.be.undefined;
       await store.close();
     });
+
+    it("takes its keys from keystores, and shows none of its secrets", async function () {
+      const keystore = async (name: string, privateKey: string): Promise<{ keystore: string }> => {
+        const path = join(folder, name);
+        const account = { address: computeAddress(privateKey), privateKey };
+        writeFileSync(path, await encryptKeystoreJson(account, PASSWORD, { scrypt: { N: 1024 } }));
+        return { keystore: path };
+      };
+      const keys = {
+        walletKey: await keystore("wallet.json", WALLET_KEY),
+        meterKey: await keystore("meter.json", METER_KEY),
+      };
+      const secrets = [WALLET_KEY.slice(2), METER_KEY.slice(2), PASSWORD];
+      const passwords = { POF_WALLET_KEY_PASSWORD: PASSWORD, POF_METER_KEY_PASSWORD: PASSWORD };
+      writeFileSync(file, JSON.stringify(config({ url: chain.node.url, ...chain.addresses }, keys)));
+      const program = new Program(["--config", file], { ...passwords, DEBUG: "*", POF_LOG_LEVEL: "debug" });
+      await program.until("started");
+      expect(await program.ended("SIGINT"), program.stderr).to.equal(0);
+      const wrong = { ...passwords, POF_METER_KEY_PASSWORD: "wrong" };
+      const refused = await pof(["der", "--config", file], wrong);
+      expect(refused.stderr).to.match(/meter\.json cannot be opened .*: see POF_METER_KEY_PASSWORD\n$/);
+      for (const secret of secrets) {
+        expect(program.stdout + program.stderr + refused.stderr).to.not.contain(secret);
+      }
+    });
+
+    it("is told by the environment rather than by the file, and refuses a node of another chain", async function () {
+      const path = join(folder, "der.yaml");
+      const yaml = [
+        "# A comment.",
+        "rpcUrl: http://127.0.0.1:1 # nobody is there",
+        `registry: ${chain.addresses.registry}`,
+        "store: der.sqlite",
+        "walletKey: DER_KEY",
+        "meterKey: METER_KEY",
+        "powerW: 10000",
+        "price: 30000",
+        "source: { kind: wind, ratedW: 10000, meanSpeed: 7, seed: 1 }",
+      ];
+      writeFileSync(path, yaml.join("\n"));
+      const env = { ...KEYS, POF_RPC_URL: chain.node.url, POF_CHAIN_ID: "1" };
+      const { status, stderr } = await pof(["der", "--config", path], env);
+      expect([status, stderr]).to.deep.equal([
+        1,
+        "the node is of another chain: expected 1, received 31337\n",
+      ]);
+    });
+  });
+
+  describe("when it is told to stop in the midst of work", function () {
+    /** A node that takes every request, and answers none after the first few. */
+    const silent = createServer();
+    let chain: Chain;
+
+    before(async function () {
+      chain = await startChain();
+      await chain.clock.endow(computeAddress(WALLET_KEY), 10n ** 18n);
+      silent.listen(0, "127.0.0.1");
+      await once(silent, "listening");
+    });
+
+    after(async function () {
+      silent.closeAllConnections();
+      silent.close();
+      await chain.close();
+    });
+
+    /** The program, in a request that is never answered. */
+    async function hanging(): Promise<Program> {
+      let answers = true;
+      silent.removeAllListeners("request");
+      silent.on("request", (request, response) => {
+        if (!answers) return;
+        void passOn(chain.node.url, request, response);
+      });
+      const { port } = silent.address() as AddressInfo;
+      const url = `http://127.0.0.1:${port}`;
+      const store = join(folder, `hanging-${port}-${Date.now()}.sqlite`);
+      writeFileSync(file, JSON.stringify(config({ url, ...chain.addresses }, { store })));
+      const program = new Program(["--config", file], KEYS);
+      await program.until("started");
+      answers = false;
+      await once(silent, "request");
+      return program;
+    }
+
+    it("gives up on what hangs, closes its store, and ends within ten seconds", async function () {
+      const program = await hanging();
+      const told = Date.now();
+      expect(await program.ended("SIGTERM"), program.stderr).to.equal(0);
+      expect(Date.now() - told)
+        .to.be.above(2_000)
+        .and.below(10_000);
+      expect(program.events.slice(-2)).to.deep.equal(["stopping", "stopped in the midst of work"]);
+      const { store } = JSON.parse(readFileSync(file, "utf8")) as { store: string };
+      await openSqliteStore(store).close();
+    });
+
+    it("ends at once when it is told again", async function () {
+      const program = await hanging();
+      const told = Date.now();
+      program.signal("SIGTERM");
+      await program.until("stopping");
+      expect(await program.ended("SIGINT")).to.equal(130);
+      expect(Date.now() - told).to.be.below(3_000);
+    });
   });
 
   describe("with a bad configuration says why in one line, with exit status 2:", function () {
     const nowhere = { url: "http://127.0.0.1:1", registry: computeAddress(WALLET_KEY) };
-    const text = (change: object): string => JSON.stringify(config(nowhere, change));
+    const written = (change: object): string => JSON.stringify(config(nowhere, change));
     const { DER_KEY } = KEYS;
 
-    const cases: [what: string, content: string | undefined, keys: Record<string, string>, says: RegExp][] = [
-      ["no file", undefined, KEYS, /cannot be read as JSON: ENOENT/],
-      ["an unknown field", text({ pwoerW: 1 }), KEYS, /pwoerW/],
-      ["a registry that is no address", text({ registry: "0x12" }), KEYS, /registry: must be an address/],
-      ["an unknown source", text({ source: { kind: "tide" } }), KEYS, /source\.kind: /],
+    const cases: [what: string, content: string | undefined, env: Record<string, string>, says: RegExp][] = [
+      ["no file", undefined, KEYS, /cannot be read: ENOENT/],
+      ["what is no YAML", "rpcUrl: [", KEYS, /cannot be read as YAML or JSON: .* at line 1/],
+      ["a list", "[]", KEYS, /is no configuration: expected fields with values/],
+      ["an unknown field", written({ pwoerW: 1 }), KEYS, /pwoerW/],
+      ["a registry that is no address", written({ registry: "0x12" }), KEYS, /registry: must be an address/],
+      ["an unknown source", written({ source: { kind: "tide" } }), KEYS, /source\.kind: /],
       [
         "a key in the file",
-        text({ walletKey: WALLET_KEY }),
+        written({ walletKey: WALLET_KEY }),
         KEYS,
-        /walletKey: must name an environment variable/,
+        /walletKey: must be the name of an environ/,
       ],
-      ["a key that is not set", text({}), { DER_KEY }, /set the environment variable METER_KEY/],
-      ["a key that is none", text({}), { ...KEYS, METER_KEY: "0x12" }, /METER_KEY must hold a private key/],
+      ["a key that is not set", written({}), { DER_KEY }, /set the environment variable METER_KEY/],
+      [
+        "a key that is none",
+        written({}),
+        { ...KEYS, METER_KEY: "0x12" },
+        /METER_KEY must hold a private key/,
+      ],
+      [
+        "no keystore",
+        written({ walletKey: { keystore: "/no/such" } }),
+        KEYS,
+        /keystore \/no\/such cannot be read/,
+      ],
+      [
+        "a file that is none",
+        written({ meterKey: { keystore: "package.json" } }),
+        KEYS,
+        /is no keystore: make one/,
+      ],
+      [
+        "a prompt without a terminal",
+        written({ walletKey: "prompt" }),
+        KEYS,
+        /there is no terminal to ask on for wal/,
+      ],
+      [
+        "a value of the environment",
+        written({}),
+        { ...KEYS, POF_LISTEN_PORT: "x" },
+        /listen\.port \(from POF_LISTEN_PORT\): /,
+      ],
     ];
 
-    /** All are started at once: each takes a second, nearly all of it to load. */
-    const outcomes = new Map<string, { program: Program; status: Promise<number | null> }>();
-
-    before(function () {
-      for (const [what, content, keys] of cases) {
-        const path = join(folder, `${outcomes.size}.json`);
-        if (content !== undefined) writeFileSync(path, content);
-        const program = new Program(["--config", path], keys);
-        outcomes.set(what, { program, status: program.ended() });
-      }
-    });
-
-    for (const [what, , , says] of cases) {
+    for (const [what, content, env, says] of cases) {
       it(what, async function () {
-        const { program, status } = outcomes.get(what)!;
-        expect(await status, program.stderr).to.equal(2);
-        expect(program.stderr)
+        const path = join(folder, "bad.json");
+        rmSync(path, { force: true });
+        if (content !== undefined) writeFileSync(path, content);
+        const { status, stdout, stderr } = await pof(["der", "--config", path], env);
+        expect([status, stdout], stderr).to.deep.equal([2, ""]);
+        expect(stderr)
           .to.match(/^[^\n]+\n$/)
           .and.to.match(says);
-        expect(program.stderr, "a key is never shown").to.not.contain(METER_KEY.slice(2));
-        expect(program.stdout).to.equal("");
+        for (const key of Object.values(KEYS)) {
+          expect(stderr, "a key is never shown").to.not.contain(key.slice(2));
+        }
       });
     }
 
     it("no --config, or an option it does not know", async function () {
-      const programs = [[], ["--confg", file]].map((args) => new Program(args, KEYS));
-      for (const program of programs) {
-        expect(await program.ended()).to.equal(2);
-        expect(program.stderr).to.match(/^error: [^\n]+\n$/);
-      }
+      await expectLines(2, [
+        [["der"], /required option '--config <file>' not specified \(see: npm run pof -- der --help\)/],
+        [["der", "--config", file, "--confg", file], /unknown option '--confg'/],
+      ]);
     });
   });
 
   it("explains itself with --help", async function () {
-    const program = new Program(["--help"], {});
-    expect(await program.ended()).to.equal(0);
-    expect(program.stdout).to.contain("--config <file>").and.to.contain("Example:");
-    expect(program.stderr).to.equal("");
+    for (const role of ["der", "aggregator", "operator"]) {
+      const { status, stdout, stderr } = await pof([role, "--help"]);
+      expect([status, stderr]).to.deep.equal([0, ""]);
+      expect(stdout).to.contain("--config <file>").and.to.contain("Examples:");
+    }
   });
 });

@@ -198,7 +198,7 @@ describe("pof, for a party with an agent:", function () {
         ],
         [
           ["evidence", "--config", join(folder, "no.json"), "--dispute", "7", "--out", out],
-          /no\.json cannot be read as JSON: ENOENT/,
+          /no\.json cannot be read: ENOENT/,
         ],
       ]);
     });

@@ -1,0 +1,31 @@
+import { connect } from "../chain/connection.ts";
+import { openForecast, openSource } from "../metering/sources/spec.ts";
+import type { Start } from "../runtime/run.ts";
+import { openSqliteStore } from "../store/sqlite.ts";
+import { AggregatorAgent } from "./agent.ts";
+import type { AggregatorConfig } from "./config.ts";
+
+/** Starts the Aggregator's agent as its configuration says. */
+export const startAggregator: Start<AggregatorConfig> = async (config, { keyOf, log }) => {
+  const { rpcUrl, chainId, registry, startBlock, listen } = config;
+  const { epochsPerSweep, figuresPerRequest, promisedPercent } = config;
+  const privateKey = await keyOf("walletKey", config.walletKey);
+  const meters = new Map(
+    config.meters.map(({ der, source }) => [
+      der,
+      { source: openSource(source), forecast: openForecast(source) },
+    ]),
+  );
+  const connection = await connect({ rpcUrl, chainId, privateKey, registry });
+  const agent = new AggregatorAgent({
+    connection,
+    store: openSqliteStore(config.store),
+    startBlock,
+    policy: { epochsPerSweep, figuresPerRequest, promisedPercent },
+    connected: (der) => meters.get(der),
+    listen,
+    log,
+  });
+  log("serving evidence", { url: await agent.serve() });
+  return agent;
+};
