@@ -16,13 +16,11 @@ export const aggregatorSchema = agentSchema.extend({
   }),
   meters: z.array(z.strictObject({ der: addressSchema, source: sourceSpec })).meta({
     description: "the DERs at whose connection it has a meter, and what flows there, and by it the forecast",
-    examples: [
-      [
-        {
-          der: "0x0000000000000000000000000000000000000000",
-          source: { kind: "wind", ratedW: 8_000, meanSpeed: 6.5, seed: 7 },
-        },
-      ],
+    example: [
+      {
+        der: "0x0000000000000000000000000000000000000000",
+        source: { kind: "wind", ratedW: 8_000, meanSpeed: 6.5, seed: 7 },
+      },
     ],
   }),
   listen: listenSchema.prefault({}),

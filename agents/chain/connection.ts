@@ -31,6 +31,8 @@ export interface Connection {
   readonly unit: bigint;
   /** Whether the Vault keeps the chain's own coin, which can be sent along with a call. */
   readonly nativeCoin: boolean;
+  /** Address of the Vault's asset; zero for the chain's own coin. */
+  readonly asset: string;
   readonly vaultAddress: string;
   readonly registryAddress: string;
   /** What the own wallet holds of the Vault's asset, in whole units; of coins, gas is paid from the same. */
@@ -138,6 +140,7 @@ async function connected(provider: JsonRpcProvider, options: ConnectionOptions):
     vault,
     unit,
     nativeCoin: asset === ZeroAddress,
+    asset,
     vaultAddress,
     registryAddress: await registry.getAddress(),
     ariaAt,

@@ -7,22 +7,17 @@ import { agentSchema, amount, KEY_HELP, keySourceSchema, listenSchema } from "..
 export const derSchema = agentSchema.extend({
   meterKey: keySourceSchema.meta({
     description: `the meter's private key: ${KEY_HELP}`,
-    examples: ["METER_KEY", { keystore: "meter.json" }],
+    example: "METER_KEY",
   }),
-  powerW: amount.meta({ description: "W that can be injected", examples: [8_000] }),
-  price: amount.meta({ description: "units of the Vault asked per kWh", examples: [28_000] }),
-  leaveAtEpoch: z
-    .number()
-    .int()
-    .nonnegative()
-    .optional()
-    .meta({
-      description: "leave once this epoch has begun; stay when omitted",
-      examples: [2_000_000],
-    }),
+  powerW: amount.meta({ description: "W that can be injected", example: 8_000 }),
+  price: amount.meta({ description: "units of the Vault asked per kWh", example: 28_000 }),
+  leaveAtEpoch: z.number().int().nonnegative().optional().meta({
+    description: "leave once this epoch has begun; stay when omitted",
+    example: 2_000_000,
+  }),
   source: sourceSpec.meta({
     description: "what flows through the meter; see agents/metering/sources/spec.ts",
-    examples: [{ kind: "wind", ratedW: 8_000, meanSpeed: 6.5, seed: 7 }],
+    example: { kind: "wind", ratedW: 8_000, meanSpeed: 6.5, seed: 7 },
   }),
   listen: listenSchema.prefault({}),
 });

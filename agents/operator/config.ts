@@ -9,11 +9,11 @@ export const operatorSchema = agentSchema.extend({
     .strictObject({
       minimum: amount.meta({
         description: "units in its account under which it is filled up",
-        examples: [20_000_000],
+        example: 20_000_000,
       }),
       target: amount.meta({
         description: "units to which it is filled up; not less than the minimum",
-        examples: [80_000_000],
+        example: 80_000_000,
       }),
     })
     .refine(({ minimum, target }) => target >= minimum, "target must not be below minimum"),
@@ -23,15 +23,10 @@ export const operatorSchema = agentSchema.extend({
   firstEpoch: z.number().int().nonnegative().default(0).meta({
     description: "first epoch to order, in unix time / epochSeconds; the next one if it has begun",
   }),
-  untilEpoch: z
-    .number()
-    .int()
-    .positive()
-    .optional()
-    .meta({
-      description: "no epoch from this one on is ordered; no end when omitted",
-      examples: [3_000_000],
-    }),
+  untilEpoch: z.number().int().positive().optional().meta({
+    description: "no epoch from this one on is ordered; no end when omitted",
+    example: 3_000_000,
+  }),
   baselinePercent: z.number().int().min(0).max(100).default(60).transform(BigInt).meta({
     description: "what the grid needs, as a share of what the feeders are forecast to carry, 0 to 100",
   }),
@@ -45,11 +40,11 @@ export const operatorSchema = agentSchema.extend({
     .min(1)
     .meta({
       description: 'the feeder meters: the sources of all DERs behind each, and their addresses or "all"',
-      examples: [[{ ders: "all", sources: [{ kind: "wind", ratedW: 8_000, meanSpeed: 6.5, seed: 7 }] }]],
+      example: [{ ders: "all", sources: [{ kind: "wind", ratedW: 8_000, meanSpeed: 6.5, seed: 7 }] }],
     }),
   inspected: z.union([z.literal("all"), z.array(addressSchema)]).meta({
     description: 'addresses of meters that were inspected and may be commissioned, or "all"',
-    examples: [[]],
+    example: [],
   }),
   evidence: z
     .array(
@@ -60,7 +55,7 @@ export const operatorSchema = agentSchema.extend({
     )
     .meta({
       description: "where DERs and the Aggregator serve their evidence; a party that is not here shows none",
-      examples: [[]],
+      example: [],
     }),
 });
 

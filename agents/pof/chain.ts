@@ -103,7 +103,7 @@ function httpUrl(text: string): string {
   return text;
 }
 
-function whole(text: string): number {
+export function whole(text: string): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(value))
     throw new InvalidArgumentError("It must be a whole number from 0.");

@@ -2,14 +2,34 @@ import { Command, CommanderError } from "commander";
 
 import { ConfigError } from "../runtime/config.ts";
 import { StoreError } from "../store/store.ts";
+import { addActs } from "./acts.ts";
 import { addAdjudicate } from "./adjudicate.ts";
 import { addDisputes } from "./disputes.ts";
 import { addEvidence } from "./evidence.ts";
 import { addExplain } from "./explain.ts";
 import { Failure } from "./failure.ts";
+import { addDoctor } from "./doctor.ts";
+import { addInit } from "./init.ts";
+import { addKey } from "./key.ts";
 import type { Terminal } from "../runtime/terminal.ts";
 import { addAgents } from "./run.ts";
+import { addStatus } from "./status.ts";
 import { addVerify } from "./verify.ts";
+
+/** In the order of the help. */
+const COMMANDS = [
+  addInit,
+  addKey,
+  addDoctor,
+  addAgents,
+  addStatus,
+  addActs,
+  addVerify,
+  addExplain,
+  addAdjudicate,
+  addEvidence,
+  addDisputes,
+];
 
 /**
  * The command line `pof`.
@@ -32,8 +52,7 @@ export async function pof(args: readonly string[], terminal: Terminal): Promise<
     status = result;
   };
   const shell = { stdin, stdout, stderr, env, done };
-  for (const add of [addAgents, addVerify, addExplain, addAdjudicate, addEvidence, addDisputes])
-    add(program, shell);
+  for (const add of COMMANDS) add(program, shell);
   try {
     await program.parseAsync([...args], { from: "user" });
     return status;

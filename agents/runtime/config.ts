@@ -39,34 +39,26 @@ const KEY_HELP =
 export const agentSchema = z.strictObject({
   rpcUrl: z.url({ protocol: /^https?$/, error: "must be an http or https address" }).meta({
     description: "the node's JSON-RPC address",
-    examples: ["http://127.0.0.1:8545"],
+    example: "http://127.0.0.1:8545",
   }),
-  chainId: z
-    .number()
-    .int()
-    .positive()
-    .optional()
-    .meta({
-      description: "number of the chain; a node of another one is refused",
-      examples: [11155111],
-    }),
+  chainId: z.number().int().positive().optional().meta({
+    description: "number of the chain; a node of another one is refused",
+    example: 11155111,
+  }),
   registry: address.meta({
     description: "address of the Registry",
-    examples: ["0x0000000000000000000000000000000000000000"],
+    example: "0x0000000000000000000000000000000000000000",
   }),
   startBlock: z.number().int().nonnegative().default(0).meta({
     description: "first block to read: that of the Registry's deployment, or any before it",
   }),
-  store: z
-    .string()
-    .min(1)
-    .meta({
-      description: "path of its own SQLite file; the folder must exist",
-      examples: ["agent.sqlite"],
-    }),
+  store: z.string().min(1).meta({
+    description: "path of its own SQLite file; the folder must exist",
+    example: "agent.sqlite",
+  }),
   walletKey: keySource.meta({
     description: `the wallet's private key: ${KEY_HELP}`,
-    examples: ["WALLET_KEY", { keystore: "wallet.json" }],
+    example: "WALLET_KEY",
   }),
   pollSeconds: z.number().positive().default(2).meta({
     description: "how often the node is asked for a new block, seconds",

@@ -27,7 +27,7 @@ interface Node {
   readonly anyOf?: readonly Node[];
   readonly description?: string;
   readonly default?: unknown;
-  readonly examples?: readonly unknown[];
+  readonly example?: unknown;
 }
 
 /** All that can be set by itself, in the order of the schema. A list or a choice of forms is one setting. */
@@ -47,7 +47,7 @@ function leavesOf(node: Node, above: readonly string[], requiredAbove = true): S
         description: part.description ?? "",
         required,
         byDefault: part.default,
-        example: part.examples?.[0],
+        example: part.example,
         text: isText(part),
       },
     ];

@@ -204,6 +204,57 @@ describe("pof, for a party with an agent:", function () {
     });
   });
 
+  describe("status", function () {
+    const statusSchema = z.object({
+      role: z.string(),
+      address: z.string(),
+      money: z.object({ account: z.string(), balance: z.string(), free: z.string(), locked: z.string() }),
+      agreements: z.record(z.string(), z.union([z.string(), z.number()])),
+      epochs: z.array(
+        z.object({ epoch: z.number(), requestedWh: z.string(), creditedWh: z.string().nullable() }),
+      ),
+      disputes: z.array(z.object({ id: z.string(), status: z.string(), awardedWh: z.string() })),
+      store: z.object({ readable: z.boolean(), latestBlock: z.number() }),
+    });
+
+    it("tells a DER how it stands, as the chain has it, while its agent runs", async function () {
+      const { community, plants, chain, epoch } = stage;
+      const [plant] = plants;
+      const env = { DER_KEY: community.walletKeyOf(plant) };
+      const { status, stdout, stderr } = await pof(["status", ...config("der"), "--json"], env);
+      expect(status, stderr).to.equal(0);
+      const told = statusSchema.parse(JSON.parse(stdout));
+      expect(told).to.include({ role: "der", address: community.addressOf(plant) });
+      const onlooker = await chain.link(developmentKey(9));
+      const { vault } = onlooker;
+      const account = await vault.accountOf(community.addressOf(plant));
+      expect(told.money).to.include({
+        account: `${account}`,
+        balance: `${await vault.balanceOf(account)}`,
+        free: `${await vault.freeOf(account)}`,
+        locked: `${await vault.lockOf(account)}`,
+      });
+      onlooker.close();
+      expect(told.agreements).to.include({ status: "active", powerW: "10000", price: "20000" });
+      expect(told.disputes).to.deep.include({
+        id: ids.ruled,
+        status: "ruled",
+        awardedWh: `${stage.ruled.verdict.awardedWh}`,
+      });
+      const swept = told.epochs.find((each) => each.epoch === epoch);
+      expect(BigInt(swept?.requestedWh ?? "0") > BigInt(swept?.creditedWh ?? "0")).to.be.true;
+      expect(told.store.readable).to.be.true;
+    });
+
+    it("tells the Operator of all, in a table", async function () {
+      const { status, stdout } = await pof(["status", ...config("operator")], KEYS);
+      expect(status).to.equal(0);
+      for (const words of ["active 3", ids.ruled, ids.open, "last reading at block", "requested Wh"]) {
+        expect(stdout).to.contain(words);
+      }
+    });
+  });
+
   describe("disputes", function () {
     it("lists what waits for a person, and all that was heard", async function () {
       const [waiting, all] = await pofs([

@@ -1,0 +1,224 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { Contract } from "ethers";
+
+import type { Connection } from "../chain/connection.ts";
+import type { DerConfig } from "../der/config.ts";
+import type { OperatorConfig } from "../operator/config.ts";
+import { baselineOf } from "../operator/start.ts";
+import { addressOfKey } from "../runtime/keys.ts";
+import { depositFor } from "../settlement/rules.ts";
+import { packEnergy } from "../settlement/rows.ts";
+import { Failure } from "./failure.ts";
+import type { PartyRole } from "./party.ts";
+import type { Shell } from "./shell.ts";
+import { type Act, type ActDesk, transact, type TransactOptions, withTransactOptions } from "./transact.ts";
+import { grouped } from "./words.ts";
+
+const ALL: readonly PartyRole[] = ["der", "aggregator", "operator"];
+
+/** `pof join`, `leave`, `withdraw`, `top-up`, `fund` and `order`: what an agent does by itself, or leaves to a person. */
+export function addActs(program: Command, shell: Shell): void {
+  const add = (
+    name: string,
+    description: string,
+    roles: readonly PartyRole[],
+    help: string,
+    amountIs?: string,
+  ): Command => {
+    const command = withTransactOptions(program.command(name).description(description));
+    if (amountIs !== undefined) command.argument("[units]", amountIs, units);
+    return command.addHelpText(
+      "after",
+      `\nFor: ${roles.join(", ")}. ${help}\n\nExamples:\n  npm run pof -- ${name} --config ${roles[0] ?? "der"}.yaml --dry-run\n  npm run pof -- ${name} --config ${roles[0] ?? "der"}.yaml`,
+    );
+  };
+  const der: readonly PartyRole[] = ["der"];
+  add(
+    "join",
+    "Applies with the power and price of the configuration; deposits what the account lacks.",
+    der,
+    "The agent does the same by itself.",
+  ).action((options: TransactOptions) => transact(der, options, shell, (desk) => join(desk, shell)));
+  add("leave", "Ends the agreement.", der, "Close and withdraw follow when the notice is over.").action(
+    (options: TransactOptions) => transact(der, options, shell, leave),
+  );
+  add(
+    "withdraw",
+    "Takes money out of the account in the Vault, to the own wallet.",
+    ALL,
+    "What is locked stays.",
+    "how much; all that is free by default",
+  ).action((amount: bigint | undefined, options: TransactOptions) =>
+    transact(ALL, options, shell, (desk) => withdraw(desk, amount)),
+  );
+  add(
+    "top-up",
+    "Deposits what is missing of the agreement's deposit and one dispute bond.",
+    der,
+    "A suspended agreement is in force again with it.",
+    "how much; what is missing by default",
+  ).action((amount: bigint | undefined, options: TransactOptions) =>
+    transact(der, options, shell, (desk) => topUp(desk, amount)),
+  );
+  add(
+    "fund",
+    "Deposits into the account in the Vault.",
+    ["operator", "aggregator", "der"],
+    "The Operator's agent does so by itself when it is under funds.minimum.",
+    "how much; for the Operator what is missing of funds.target by default",
+  ).action((amount: bigint | undefined, options: TransactOptions) =>
+    transact(ALL, options, shell, (desk) => fund(desk, amount)),
+  );
+  const operator: readonly PartyRole[] = ["operator"];
+  add(
+    "order",
+    "Orders a baseline for a run of epochs.",
+    operator,
+    "The agent orders by itself when the last order runs out.",
+  )
+    .option("--first-epoch <n>", "the first epoch; the next one by default", whole)
+    .option("--epochs <n>", "how many; epochsPerOrder of the configuration by default", whole)
+    .option("--wh <wh>", "Wh in each epoch; a share of the forecast, as configured, by default", units)
+    .action((options: OrderOptions) => transact(operator, options, shell, (desk) => order(desk, options)));
+}
+
+// ------------------------------------------------------------------------------------------------------------ For a DER
+
+async function join(
+  { party, connection, follower, account }: ActDesk,
+  shell: Shell,
+): Promise<readonly Act[]> {
+  const { powerW, price, meterKey } = party.config as DerConfig;
+  const { terms, address } = follower.service;
+  const meter = await addressOfKey("meterKey", meterKey, shell);
+  const wanted = depositFor(powerW, terms.criteria.depositPerKw) + terms.rules.disputeBond;
+  const short = notBelow0(wanted - (account === undefined ? 0n : follower.ledger.balanceOf(account)));
+  const value = connection.nativeCoin ? short * connection.unit : 0n;
+  return [
+    ...(connection.nativeCoin ? [] : deposits(connection, short)),
+    {
+      words: `join with ${grouped(powerW)} W at ${grouped(price)} units per kWh`,
+      contract: connection.ariaAt(address),
+      method: "join",
+      args: [powerW, price, meter],
+      value,
+    },
+  ];
+}
+
+function leave({ connection, follower }: ActDesk): Promise<readonly Act[]> {
+  const contract = connection.ariaAt(follower.service.address);
+  return Promise.resolve([{ words: "leave", contract, method: "leave", args: [] }]);
+}
+
+function topUp(
+  { connection, follower, account }: ActDesk,
+  amount?: bigint,
+): Promise<readonly Act[] | string> {
+  const { view, terms } = follower.service;
+  const agreement = account === undefined ? undefined : view.agreements.get(account);
+  if (account === undefined || agreement === undefined) {
+    throw new Failure(1, "there is no agreement to top up: join first");
+  }
+  const wanted = agreement.deposit + terms.rules.disputeBond;
+  const missing = amount ?? notBelow0(wanted - follower.ledger.balanceOf(account));
+  if (missing === 0n) return Promise.resolve("Nothing is missing.");
+  return Promise.resolve(deposits(connection, missing));
+}
+
+// ---------------------------------------------------------------------------------------------------------- For anybody
+
+async function withdraw(
+  { connection, account }: ActDesk,
+  amount: bigint | undefined,
+): Promise<readonly Act[] | string> {
+  const { vault, wallet } = connection;
+  const free = account === undefined ? 0n : await vault.freeOf(account);
+  if (amount === undefined && free === 0n) return "Nothing is free to be withdrawn.";
+  if (amount !== undefined && amount > free) {
+    throw new Failure(1, `expected at most the ${free} units that are free, received ${amount}`);
+  }
+  const taken = amount ?? free;
+  return [
+    {
+      words: `withdraw ${grouped(taken)} units to ${wallet.address}`,
+      contract: vault,
+      method: "withdraw",
+      args: [taken, wallet.address],
+    },
+  ];
+}
+
+function fund(
+  { party, connection, follower, account }: ActDesk,
+  amount?: bigint,
+): Promise<readonly Act[] | string> {
+  const balance = account === undefined ? 0n : follower.ledger.balanceOf(account);
+  const target = party.role === "operator" ? (party.config as OperatorConfig).funds.target : undefined;
+  if (amount === undefined && target === undefined) {
+    throw new Failure(2, "name the units to deposit: only the Operator's configuration has a target");
+  }
+  const missing = amount ?? notBelow0((target ?? 0n) - balance);
+  if (missing === 0n) return Promise.resolve("Nothing is missing.");
+  return Promise.resolve(deposits(connection, missing));
+}
+
+/** A token is approved first; so there is a second transaction. */
+function deposits(
+  { vault, vaultAddress, wallet, unit, nativeCoin, asset }: Connection,
+  amount: bigint,
+): Act[] {
+  if (amount === 0n) return [];
+  const words = `deposit ${grouped(amount)} units`;
+  const act = { words, contract: vault, method: "deposit", args: [wallet.address, amount] };
+  if (nativeCoin) return [{ ...act, value: amount * unit }];
+  const token = new Contract(asset, ["function approve(address, uint256) returns (bool)"], wallet);
+  return [
+    {
+      words: `approve ${grouped(amount)} units`,
+      contract: token,
+      method: "approve",
+      args: [vaultAddress, amount * unit],
+    },
+    act,
+  ];
+}
+
+// ----------------------------------------------------------------------------------------------------- For the Operator
+
+interface OrderOptions extends TransactOptions {
+  readonly firstEpoch?: number;
+  readonly epochs?: number;
+  readonly wh?: bigint;
+}
+
+function order({ party, connection, follower }: ActDesk, options: OrderOptions): Promise<readonly Act[]> {
+  const config = party.config as OperatorConfig;
+  const { epochSeconds } = follower.service.terms.rules;
+  const { firstEpoch = follower.epoch + 1, epochs = config.epochsPerOrder, wh } = options;
+  const baselineAt = baselineOf(config);
+  const wanted = Array.from({ length: epochs }, (_, i) => wh ?? baselineAt(firstEpoch + i, epochSeconds));
+  const total = wanted.reduce((sum, each) => sum + each, 0n);
+  return Promise.resolve([
+    {
+      words: `order ${grouped(total)} Wh for ${epochs} epochs from ${firstEpoch} on`,
+      contract: connection.ariaAt(follower.service.address),
+      method: "orderBaseline",
+      args: [firstEpoch, packEnergy(wanted)],
+    },
+  ]);
+}
+
+function notBelow0(value: bigint): bigint {
+  return value > 0n ? value : 0n;
+}
+
+function units(text: string): bigint {
+  if (!/^[1-9]\d{0,18}$/.test(text)) throw new InvalidArgumentError("It must be a whole number above 0.");
+  return BigInt(text);
+}
+
+function whole(text: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError("It must be a whole number above 0.");
+  return Number(text);
+}
