@@ -14,6 +14,7 @@ import { address, disputeId } from "./chain.ts";
 import { Failure } from "./failure.ts";
 import { emptyFolder, writeText } from "./files.ts";
 import { atDesk, type Desk, type Party, partyOf, servicesOf } from "./party.ts";
+import type { Shell } from "./shell.ts";
 import { jsonText } from "./words.ts";
 
 interface EvidenceOptions {
@@ -25,7 +26,7 @@ interface EvidenceOptions {
 }
 
 /** `pof evidence`: what a party has of a dispute, as files. */
-export function addEvidence(program: Command, done: (status: number) => void): void {
+export function addEvidence(program: Command, shell: Shell): void {
   program
     .command("evidence")
     .description(
@@ -44,11 +45,14 @@ export function addEvidence(program: Command, done: (status: number) => void): v
       "\nNo key is needed: what was signed and sealed is in the store.\n\nExamples:\n  npm run pof -- evidence --config operator.json --dispute 17181849092 --out cases\n  npm run pof -- evidence --config der.json --dispute 17181849092 --out cases",
     )
     .action(async (options: EvidenceOptions) => {
-      done(await evidence(options));
+      shell.done(await evidence(options, shell));
     });
 }
 
-async function evidence({ config, aria, dispute, out, json }: EvidenceOptions): Promise<number> {
+async function evidence(
+  { config, aria, dispute, out, json }: EvidenceOptions,
+  shell: Shell,
+): Promise<number> {
   const party = partyOf(config);
   const folder = join(out, dispute.toString());
   const files = await atDesk(party, async (desk) => {
@@ -58,7 +62,7 @@ async function evidence({ config, aria, dispute, out, json }: EvidenceOptions): 
       : [await own(party, desk, services, dispute, folder)];
   });
   const text = json ? jsonText({ disputeId: dispute, folder, files }) : `${folder}: ${files.join(", ")}`;
-  process.stdout.write(`${text}\n`);
+  shell.stdout.write(`${text}\n`);
   return 0;
 }
 

@@ -8,7 +8,7 @@ import { expect } from "chai";
 import { z } from "zod/v4";
 
 import { CHECKS } from "../../agents/evidence/checks.ts";
-import { disputedEpoch, type DisputedEpoch, expectLines, pof, pofs } from "./stage.ts";
+import { disputedEpoch, type DisputedEpoch, expectLines, pof, pofProcess, pofs } from "./stage.ts";
 
 const verifySchema = z.object({
   ok: z.boolean(),
@@ -98,7 +98,7 @@ describe("pof, for anyone who has the files:", function () {
     });
 
     it("tells each check in words, with a mark", async function () {
-      const { status, stdout } = await pof(["verify", files[0]]);
+      const { status, stdout } = await pofProcess(["verify", files[0]]);
       expect(status).to.equal(0);
       const lines = stdout.split("\n");
       for (const [check, sentence] of Object.entries(CHECKS)) {
@@ -310,6 +310,9 @@ describe("pof, for anyone who has the files:", function () {
         [["adjudicate", "none", "none", ...rpc], /--rpc needs a file that can be read as a bundle/],
       ];
       await expectLines(2, cases);
+      const outcome = await pofProcess([]);
+      expect([outcome.status, outcome.stdout]).to.deep.equal([2, ""]);
+      expect(outcome.stderr).to.equal("a command is needed (see: npm run pof -- --help)\n");
     });
 
     it("a file that cannot be read", async function () {

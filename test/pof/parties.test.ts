@@ -16,6 +16,7 @@ import {
   expectLines,
   OPERATOR_KEY,
   pof,
+  pofProcess,
   pofs,
   replaceOperator,
 } from "./stage.ts";
@@ -327,7 +328,7 @@ describe("pof, for a party with an agent:", function () {
         "--fault",
         "aggregator",
       ];
-      const { status, stdout, stderr } = await pof([...args, "--yes", "--json"], KEYS);
+      const { status, stdout, stderr } = await pofProcess([...args, "--yes", "--json"], KEYS);
       expect([status, stderr]).to.deep.equal([0, ""]);
       const { evidenceHash } = stage.open;
       expect(JSON.parse(stdout)).to.include({
