@@ -48,10 +48,10 @@ describe("Dust", function () {
     await time.increase(system.rules.disputeWindowSeconds + 1n);
     await aria.releaseEscrow([request.requestId]);
     expect(await vault.balanceOf(accounts.escrow), "what nobody owns").to.equal(1n);
-    const { signer, account } = derAt(system, 0);
-    const free = await vault.freeOf(account);
+    const { signer } = derAt(system, 0);
+    const free = await vault.freeOf(signer);
     await vault.connect(signer).withdraw(free, signer);
-    expect(await vault.freeOf(account)).to.equal(0n);
+    expect(await vault.freeOf(signer)).to.equal(0n);
   });
 
   it("cannot be had for nothing: a unit is a unit, and accounts cost who opens them", async function () {
@@ -75,7 +75,7 @@ describe("Dust", function () {
     const before = await system.vault.balanceOf(der.account);
     await system.vault.connect(system.stranger).deposit(der.signer, 1n, { value: UNIT });
     expect(await system.vault.balanceOf(der.account)).to.equal(before + 1n);
-    expect(await system.vault.freeOf(der.account), "still under the deposit").to.equal(0n);
+    expect(await system.vault.freeOf(der.signer), "still under the deposit").to.equal(0n);
   });
 });
 
@@ -109,9 +109,7 @@ describe("Who comes first", function () {
     await refused(join(system, der), system.aria, "TooManyProspective", 1n);
     await system.aria.connect(system.operator).reject(squatter.signer);
     await join(system, der);
-    expect(await system.vault.freeOf(await system.vault.accountOf(squatter.signer))).to.equal(
-      squatter.deposit,
-    );
+    expect(await system.vault.freeOf(squatter.signer)).to.equal(squatter.deposit);
   });
 
   it("of a sweep and a hand-over decides what is settled, not whose the money is", async function () {
@@ -164,10 +162,10 @@ describe("A DER that cannot take coins", function () {
     await sendSweep(system, request, [...NOTHING_SHORT, [0n]]);
     const earned = (await vault.balanceOf(greedy.account)) - before;
     expect(earned).to.equal(rules.payment(2_000n, greedy.price));
-    const left = (await vault.freeOf(greedy.account)) - earned;
+    const left = (await vault.freeOf(greedy.signer)) - earned;
     await refused(contract.withdraw(earned), VAULT_ERRORS, "InsufficientFree", greedy.account, earned, left);
-    for (const { signer, account } of ders) {
-      const free = await vault.freeOf(account);
+    for (const { signer } of ders) {
+      const free = await vault.freeOf(signer);
       expect(free).to.be.above(0n);
       await vault.connect(signer).withdraw(free, signer);
     }
