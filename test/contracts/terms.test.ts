@@ -35,6 +35,7 @@ describe("The terms of an ARIA", function () {
         vault,
         operator,
         aggregator,
+        ZeroAddress,
         { ...CRITERIA, ...criteria },
         { ...RULES, ...rules },
       );
@@ -44,6 +45,8 @@ describe("The terms of an ARIA", function () {
       ["depositPerKw", 2n ** 63n, { maxPowerW: 1_000n, depositPerKw: 2n ** 63n }],
       ["depositPerKw", 2n ** 63n, { maxPowerW: 2n ** 32n - 1n, depositPerKw: 2n ** 63n }],
       ["epochSeconds", 0n, {}, { epochSeconds: 0n }],
+      // What it makes of an epoch would be more than 2^31 Wh.
+      ["maxPowerW", 2n ** 32n - 1n, { maxPowerW: 2n ** 32n - 1n }, { epochSeconds: 1_801n }],
       ["sweepWindowSeconds", 0n, {}, { sweepWindowSeconds: 0n }],
       ["disputeWindowSeconds", 0n, {}, { disputeWindowSeconds: 0n }],
       ["rulingWindowSeconds", 0n, {}, { rulingWindowSeconds: 0n }],
@@ -80,9 +83,13 @@ describe("The terms of an ARIA", function () {
   it("are between two parties", async function () {
     const { aria, vault, owner, operator, aggregator } = await loadFixture(threeDers);
     const factory = new ARIA__factory(owner);
-    const alone = factory.deploy(vault, operator, operator, CRITERIA, RULES);
+    const alone = factory.deploy(vault, operator, operator, ZeroAddress, CRITERIA, RULES);
     await refused(alone, aria, "PartyHasARole", operator.address);
-    await refused(factory.deploy(vault, ZeroAddress, aggregator, CRITERIA, RULES), vault, "ZeroAddress");
+    await refused(
+      factory.deploy(vault, ZeroAddress, aggregator, ZeroAddress, CRITERIA, RULES),
+      vault,
+      "ZeroAddress",
+    );
   });
 });
 

@@ -44,6 +44,7 @@ abstract contract Market is Parties {
         uint64 before = VAULT.balanceOf(TARGET.operatorAccount());
         VM.prank(AGGREGATOR);
         try TARGET.requestFlow(order, first, count, Rows.requests(rows)) returns (uint32 id) {
+            _note(!TARGET.paused(), "requested in a pause");
             _requireInForce(rows, first, count);
             _draw(rows, first, count);
             _ledgers[id].escrowed = before - VAULT.balanceOf(TARGET.operatorAccount());
@@ -141,7 +142,7 @@ abstract contract Market is Parties {
 
     function _record(uint32 id, Row[] memory rows, uint32 first, uint16 count) private {
         requestCount = id;
-        _count(rows.length * count > 16 ? "request of several leaves" : "request of one leaf");
+        _count(rows.length * count > 32 ? "request of several leaves" : "request of one leaf");
         _plays[id] = Play(
             first,
             count,
