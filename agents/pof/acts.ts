@@ -129,11 +129,11 @@ function topUp(
 // ---------------------------------------------------------------------------------------------------------- For anybody
 
 async function withdraw(
-  { connection, account }: ActDesk,
+  { connection }: ActDesk,
   amount: bigint | undefined,
 ): Promise<readonly Act[] | string> {
   const { vault, wallet } = connection;
-  const free = account === undefined ? 0n : await vault.freeOf(account);
+  const free = await vault.freeOf(wallet.address);
   if (amount === undefined && free === 0n) return "Nothing is free to be withdrawn.";
   if (amount !== undefined && amount > free) {
     throw new Failure(1, `expected at most the ${free} units that are free, received ${amount}`);

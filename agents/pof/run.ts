@@ -11,7 +11,8 @@ import { startOperator } from "../operator/start.ts";
 import { loadConfig } from "../runtime/config-file.ts";
 import { type agentSchema, ConfigError } from "../runtime/config.ts";
 import { openKey } from "../runtime/keys.ts";
-import { jsonLog } from "../runtime/log.ts";
+import { openLog } from "../runtime/log.ts";
+import { Metrics } from "../runtime/metrics.ts";
 import { isOperational, runUntilStopped, type Start } from "../runtime/run.ts";
 import { Failure } from "./failure.ts";
 import type { Shell } from "./shell.ts";
@@ -33,11 +34,19 @@ export function addAgents(program: Command, shell: Shell): void {
         `\nIt runs until SIGINT or SIGTERM: the work in hand is ended, within ten seconds; a second signal ends it at once.\nExit status: 0 when stopped; 2 if the configuration is at fault; 1 if something it needs fails at the start.\n\nExamples:\n  npm run pof -- init ${role} --out ${role}.yaml\n  npm run pof -- ${role} --config ${role}.yaml`,
       )
       .action(async ({ config: file }: { config: string }) => {
-        const log = jsonLog(role);
         try {
           const config = loadConfig(file, schema, shell.env);
+          const metrics = new Metrics(role, config.pollSeconds);
+          const log = metrics.counting(openLog({ agent: role, level: config.log.level, to: shell.stderr }));
           const agent = await start(config, { keyOf: (name, source) => openKey(name, source, shell), log });
-          await runUntilStopped(agent, config.pollSeconds, log);
+          const { host, port } = config.metrics;
+          const served = port === undefined ? undefined : await metrics.serve({ host, port });
+          if (served !== undefined) log("serving metrics", { url: served.url });
+          try {
+            await runUntilStopped(agent, config.pollSeconds, log, metrics);
+          } finally {
+            served?.close();
+          }
         } catch (error) {
           if (!isOperational(error)) throw error;
           const status = error instanceof ConfigError || error instanceof ReplayError ? 2 : 1;

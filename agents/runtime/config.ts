@@ -1,6 +1,8 @@
 import { getAddress } from "ethers";
 import { z } from "zod/v4";
 
+import { LOG_LEVELS } from "./log.ts";
+
 /** A configuration that cannot be used, in one line that says how to mend it. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -63,6 +65,25 @@ export const agentSchema = z.strictObject({
   pollSeconds: z.number().positive().default(2).meta({
     description: "how often the node is asked for a new block, seconds",
   }),
+  log: z
+    .strictObject({
+      level: z
+        .enum(LOG_LEVELS)
+        .default("info")
+        .meta({ description: "what is logged: debug, info, warn, silent" }),
+    })
+    .prefault({}),
+  metrics: z
+    .strictObject({
+      host: z.string().min(1).default("127.0.0.1").meta({
+        description: "address on which /metrics (Prometheus) and /health are served",
+      }),
+      port: z.number().int().min(0).max(65_535).optional().meta({
+        description: "port of both; neither is served when omitted",
+        example: 9464,
+      }),
+    })
+    .prefault({}),
 });
 
 /** Where evidence is served. */

@@ -9,6 +9,7 @@ import { StoreError } from "../store/store.ts";
 import { ConfigError, type KeySource } from "./config.ts";
 import type { KeyName } from "./keys.ts";
 import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
 
 /** A party's program: it acts each time the chain has moved on. */
 export interface Agent {
@@ -33,7 +34,12 @@ const STOP_MS = 9_000;
  * Runs an agent until a signal ends it: after the work in hand, or in the midst of it when that takes too long. Whatever
  * was done is on disk or on the chain by then, and the next start goes on from there. A second signal ends it at once.
  */
-export async function runUntilStopped(agent: Agent, pollSeconds: number, log: Log): Promise<void> {
+export async function runUntilStopped(
+  agent: Agent,
+  pollSeconds: number,
+  log: Log,
+  metrics: Metrics,
+): Promise<void> {
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stop.signal.aborted) process.exit(128 + constants.signals[signal]);
@@ -43,7 +49,7 @@ export async function runUntilStopped(agent: Agent, pollSeconds: number, log: Lo
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   try {
     log("started");
-    const work = advancing(agent, pollSeconds, stop.signal, log);
+    const work = advancing(agent, pollSeconds, stop.signal, log, metrics);
     await Promise.race([work, aborted(stop.signal).then(() => patience("work"))]);
     await Promise.race([agent.close(), patience("close")]);
     log("stopped");
@@ -60,12 +66,21 @@ export async function runUntilStopped(agent: Agent, pollSeconds: number, log: Lo
   }
 }
 
-async function advancing(agent: Agent, pollSeconds: number, signal: AbortSignal, log: Log): Promise<void> {
+async function advancing(
+  agent: Agent,
+  pollSeconds: number,
+  signal: AbortSignal,
+  log: Log,
+  metrics: Metrics,
+): Promise<void> {
   while (!signal.aborted) {
     try {
       await agent.advance();
+      metrics.looked();
+      log("looked");
     } catch (error) {
       if (!isTransient(error)) throw error;
+      metrics.failed();
       log("try again at the next poll", { reason: error.message });
     }
     await sleep(pollSeconds * 1000, undefined, { signal }).catch(ignoreAbort);

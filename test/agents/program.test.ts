@@ -36,12 +36,16 @@ class Program {
     this.#process.stderr.on("data", (chunk: Buffer) => (this.stderr += chunk.toString()));
   }
 
-  /** The lines on standard error that are events of the log. */
-  get events(): string[] {
+  /** The lines of the log. */
+  get lines(): { event: string; url?: string }[] {
     return this.stderr
       .split("\n")
-      .filter((line) => line.startsWith("{"))
-      .map((line) => (JSON.parse(line) as { event: string }).event);
+      .filter((line) => line.startsWith("{") && line.endsWith("}"))
+      .map((line) => JSON.parse(line) as { event: string; url?: string });
+  }
+
+  get events(): string[] {
+    return this.lines.map(({ event }) => event);
   }
 
   /** Waits until the log has this event. */
@@ -150,8 +154,18 @@ describe("The DER's program", function () {
       const secrets = [WALLET_KEY.slice(2), METER_KEY.slice(2), PASSWORD];
       const passwords = { POF_WALLET_KEY_PASSWORD: PASSWORD, POF_METER_KEY_PASSWORD: PASSWORD };
       writeFileSync(file, JSON.stringify(config({ url: chain.node.url, ...chain.addresses }, keys)));
-      const program = new Program(["--config", file], { ...passwords, DEBUG: "*", POF_LOG_LEVEL: "debug" });
-      await program.until("started");
+      const env = { ...passwords, DEBUG: "*", POF_LOG_LEVEL: "debug", POF_METRICS_PORT: "0" };
+      const program = new Program(["--config", file], env);
+      await program.until("looked"); // told at debug level only
+      const { url = "" } = program.lines.find(({ event }) => event === "serving metrics") ?? {};
+      const told = await (await fetch(`${url}/metrics`)).text();
+      expect(told)
+        .to.contain('pof_events_total{event="started",agent="der"} 1')
+        .and.to.contain("pof_failed_looks_in_a_row{");
+      const lookedAt = Number(/^pof_last_look_timestamp_seconds\S* (\S+)$/m.exec(told)?.[1]);
+      expect(Math.abs(Date.now() / 1000 - lookedAt) < 30).to.be.true;
+      expect((await fetch(`${url}/health`)).status).to.equal(200);
+      expect((await fetch(`${url}/else`)).status).to.equal(404);
       expect(await program.ended("SIGINT"), program.stderr).to.equal(0);
       const wrong = { ...passwords, POF_METER_KEY_PASSWORD: "wrong" };
       const refused = await pof(["der", "--config", file], wrong);

@@ -231,8 +231,8 @@ describe("pof, for a party with an agent:", function () {
       expect(told.money).to.include({
         account: `${account}`,
         balance: `${await vault.balanceOf(account)}`,
-        free: `${await vault.freeOf(account)}`,
-        locked: `${await vault.lockOf(account)}`,
+        free: `${await vault.freeOf(told.address)}`,
+        locked: `${await vault.lockOf(told.address)}`,
       });
       onlooker.close();
       expect(told.agreements).to.include({ status: "active", powerW: "10000", price: "20000" });

@@ -60,8 +60,8 @@ describe("pof, for whoever runs an agent:", function () {
     const account = await vault.accountOf(DER);
     const [held, free, locked] = [
       await vault.balanceOf(account),
-      await vault.freeOf(account),
-      await vault.lockOf(account),
+      await vault.freeOf(DER),
+      await vault.lockOf(DER),
     ];
     onlooker.close();
     return { held, free, locked };

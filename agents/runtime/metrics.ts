@@ -1,0 +1,87 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
+
+import type { Log } from "./log.ts";
+
+/** An agent that has not looked at its chain for so many polls, and at least so long, is not well. */
+const [LATE_POLLS, LATE_SECONDS] = [10, 60];
+
+/** What an agent tells a monitoring system about itself. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #events = new Counter({
+    name: "pof_events_total",
+    help: "Events of the log, by name",
+    labelNames: ["event"],
+    registers: [this.#registry],
+  });
+  readonly #looked = new Gauge({
+    name: "pof_last_look_timestamp_seconds",
+    help: "When the agent last caught up with the chain and did what was due, unix seconds",
+    registers: [this.#registry],
+  });
+  readonly #failures = new Gauge({
+    name: "pof_failed_looks_in_a_row",
+    help: "How often in a row the node failed, or could not take a transaction",
+    registers: [this.#registry],
+  });
+  readonly #lateSeconds: number;
+  #lookedAt = Date.now() / 1000;
+
+  constructor(agent: string, pollSeconds: number) {
+    this.#registry.setDefaultLabels({ agent });
+    collectDefaultMetrics({ register: this.#registry });
+    this.#lateSeconds = Math.max(LATE_SECONDS, LATE_POLLS * pollSeconds);
+  }
+
+  /** The log, with its events counted. */
+  counting(log: Log): Log {
+    return (event, fields) => {
+      this.#events.inc({ event });
+      log(event, fields);
+    };
+  }
+
+  looked(): void {
+    this.#lookedAt = Date.now() / 1000;
+    this.#looked.set(this.#lookedAt);
+    this.#failures.set(0);
+  }
+
+  failed(): void {
+    this.#failures.inc();
+  }
+
+  /** Serves `/metrics` for Prometheus, and `/health`: 200, or 503 once the agent is late. @returns how to end it */
+  async serve({ host, port }: { readonly host: string; readonly port: number }): Promise<{
+    readonly url: string;
+    close(): void;
+  }> {
+    const server = createServer((request, response) => {
+      if (request.url === "/metrics") {
+        void this.#registry.metrics().then((text) => {
+          response.setHeader("content-type", this.#registry.contentType).end(text);
+        });
+        return;
+      }
+      const late = Date.now() / 1000 - this.#lookedAt;
+      const [status, text] =
+        request.url === "/health"
+          ? late > this.#lateSeconds
+            ? [503, `no look at the chain for ${Math.floor(late)} s`]
+            : [200, "ok"]
+          : [404, "ask for /metrics or /health"];
+      response.writeHead(status, { "content-type": "text/plain" }).end(`${text}\n`);
+    }).listen(port, host);
+    await once(server, "listening");
+    const { port: bound } = server.address() as AddressInfo;
+    const close = (): void => {
+      server.close();
+      server.closeAllConnections();
+    };
+    return { url: `http://${host}:${bound}`, close };
+  }
+}
