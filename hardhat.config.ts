@@ -3,6 +3,8 @@ import { fileURLToPath } from "node:url";
 import hardhatToolboxMochaEthers from "@nomicfoundation/hardhat-toolbox-mocha-ethers";
 import { configVariable, defineConfig } from "hardhat/config";
 
+import { warningsAsErrors } from "./scripts/warnings-as-errors.ts";
+
 // The compiler is the one in node_modules: nothing is downloaded, and its version is locked with the rest.
 const solcPath = fileURLToPath(import.meta.resolve("solc/soljson.js"));
 
@@ -20,8 +22,16 @@ function compiler(runs: number) {
   };
 }
 
+/** Fixed, so that a failure and every gas figure can be had again. */
+export const solidityTests = {
+  isolate: true,
+  fsPermissions: { readDirectory: ["vectors"] },
+  fuzz: { seed: "0x9f10", runs: 256 },
+  invariant: { runs: 32, depth: 64 },
+};
+
 export default defineConfig({
-  plugins: [hardhatToolboxMochaEthers],
+  plugins: [hardhatToolboxMochaEthers, warningsAsErrors],
   paths: { tests: { mocha: "test" } },
   solidity: {
     // ARIA's runs are as many as its size allows (EIP-170).
@@ -41,13 +51,7 @@ export default defineConfig({
     },
   },
   test: {
-    solidity: {
-      // Fixed, so that a failure and every gas figure can be had again.
-      isolate: true,
-      fsPermissions: { readDirectory: ["vectors"] },
-      fuzz: { seed: "0x9f10", runs: 200 },
-      invariant: { runs: 32, depth: 64 },
-    },
+    solidity: solidityTests,
     mocha: { timeout: 120_000, parallel: true, jobs: 2 },
   },
   typechain: { outDir: "types" },

@@ -165,6 +165,8 @@ if (!env.NODE_OPTIONS?.includes(noWarning))
 // On a terminal Hardhat would send usage reports and fetch a banner; the banner it spares CI systems only.
 env.HARDHAT_DISABLE_TELEMETRY = "true";
 env.CONTINUOUS_INTEGRATION ??= "true";
+// Every program here starts with the same few megabytes of dependencies to compile.
+env.NODE_COMPILE_CACHE ??= join(modules, ".cache", "node");
 
 const [program, ...given] = [...resolve(args[0]), ...args.slice(1)];
 const child = spawn(program, given, { stdio: "inherit" });

@@ -21,7 +21,9 @@ export interface LocalNode {
 export async function startNode(): Promise<LocalNode> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const node = spawn("tsx", [CHAIN, String(port)], { stdio: ["ignore", "pipe", "pipe"] });
+  const node = spawn(process.execPath, ["--import", "tsx", CHAIN, String(port)], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   const keep = (chunk: Buffer): void => {
     output = (output + chunk.toString()).slice(-KEPT_OUTPUT);

@@ -23,7 +23,7 @@ class Program {
   stderr = "";
 
   constructor(args: readonly string[], keys: Readonly<Record<string, string>>) {
-    this.#process = spawn("tsx", ["agents/der/main.ts", ...args], {
+    this.#process = spawn(process.execPath, ["--import", "tsx", "agents/der/main.ts", ...args], {
       env: { ...process.env, NODE_NO_WARNINGS: "1", ...keys },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -15,7 +15,7 @@ interface Outcome {
 
 /** Runs the demo with these arguments, as a process. */
 async function demo(...args: string[]): Promise<Outcome> {
-  const child = spawn("tsx", ["scripts/demo/main.ts", ...args], {
+  const child = spawn(process.execPath, ["--import", "tsx", "scripts/demo/main.ts", ...args], {
     env: { ...process.env, NODE_NO_WARNINGS: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -97,6 +97,15 @@ function dirtyDay(): string {
     return `${new Date(midnight + step * 900_000).toISOString()},${step === 40 ? "" : power}`;
   });
   return ["measured_on,ac_power", ...rows.filter((_, step) => step !== 33 && step !== 34), ""].join("\n");
+}
+
+/** Whether the process that a record of deployments is named after is there. */
+function isRunning(record: string): boolean {
+  try {
+    return process.kill(Number(record.replace("demo-", "")), 0);
+  } catch {
+    return false; // no such process
+  }
 }
 
 function sum(figures: readonly number[]): number {
@@ -207,7 +216,8 @@ describe("npm run demo", function () {
     });
 
     it("leaves no record of its deployments behind", function () {
-      expect(records()).to.deep.equal(present);
+      // Another test may be running a demo at this moment, and has its record for as long as that.
+      expect(records().filter((record) => !present.includes(record) && !isRunning(record))).to.deep.equal([]);
     });
   });
 

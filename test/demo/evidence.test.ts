@@ -39,7 +39,7 @@ const rulingSchema = z.object({
 const FILES = ["der.json", "aggregator.json", "feeder.json"];
 
 async function demo(...args: string[]): Promise<Outcome> {
-  const child = spawn("tsx", ["scripts/demo/main.ts", ...args], {
+  const child = spawn(process.execPath, ["--import", "tsx", "scripts/demo/main.ts", ...args], {
     env: { ...process.env, NODE_NO_WARNINGS: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.34;
 
-import {ARIA} from "../../../contracts/ARIA.sol";
+import {IARIA} from "../../../contracts/interfaces/IARIA.sol";
 import {IARIATypes} from "../../../contracts/interfaces/IARIATypes.sol";
-import {Vault} from "../../../contracts/Vault.sol";
+import {IVault} from "../../../contracts/interfaces/IVault.sol";
 import {Check} from "../Check.sol";
+import {Deployed} from "../Deployed.sol";
 import {VM} from "../Vm.sol";
 
 /// @title Cast: who plays, for how much, and by which rules.
@@ -28,14 +29,14 @@ abstract contract Cast is Check {
     uint32 internal constant TOLERANCE_FLOOR_WH = 10;
     uint16 internal constant MAX_PROSPECTIVE = 2;
 
-    function _deployVault() internal returns (Vault vault) {
+    function _deployVault() internal returns (IVault vault) {
         VM.warp(START);
         VM.roll(10_000);
-        vault = new Vault(OWNER, address(0), UNIT, 1 days);
+        vault = Deployed.vault(OWNER, address(0), UNIT, 1 days);
     }
 
-    function _deployARIA(Vault vault) internal returns (ARIA aria) {
-        aria = new ARIA(vault, OPERATOR, AGGREGATOR, _criteria(), _rules());
+    function _deployARIA(IVault vault) internal returns (IARIA aria) {
+        aria = Deployed.aria(vault, OPERATOR, AGGREGATOR, _criteria(), _rules());
         VM.prank(OWNER);
         vault.announceHandOver(address(aria));
         VM.prank(OWNER);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.34;
 
-import {ARIA} from "../../../contracts/ARIA.sol";
+import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
+
+import {IARIA} from "../../../contracts/interfaces/IARIA.sol";
 import {IARIATypes} from "../../../contracts/interfaces/IARIATypes.sol";
 import {IService} from "../../../contracts/interfaces/IService.sol";
 import {IVault} from "../../../contracts/interfaces/IVault.sol";
-import {Vault} from "../../../contracts/Vault.sol";
 import {VM} from "../Vm.sol";
 import {Claims} from "./Claims.sol";
 import {Journal} from "./Journal.sol";
@@ -14,7 +15,7 @@ import {Journal} from "./Journal.sol";
 contract Handler is Claims {
     Successor private immutable _successor;
 
-    constructor(Vault vault, ARIA target) Journal(vault, target) {
+    constructor(IVault vault, IARIA target) Journal(vault, target) {
         _successor = new Successor(vault);
     }
 
@@ -36,7 +37,7 @@ contract Handler is Claims {
         calls[7] = abi.encodeCall(TARGET.releaseBond, ());
         calls[8] = abi.encodeCall(TARGET.resolveDispute, (0, 0, IARIATypes.Fault.None, bytes32(seed)));
         calls[9] = abi.encodeCall(TARGET.retire, (type(uint32).max - 1));
-        calls[10] = abi.encodeCall(TARGET.grantRole, (TARGET.OPERATOR_ROLE(), OUTSIDER));
+        calls[10] = abi.encodeCall(IAccessControl.grantRole, (keccak256("OPERATOR_ROLE"), OUTSIDER));
         calls[11] = abi.encodeCall(TARGET.sweepEpoch, (1, "", "", 0));
         uint256 chosen = seed % calls.length;
         address trespasser = (seed >> 8) % 2 == 0 ? OUTSIDER : _der((seed >> 16) % DERS);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.34;
 
-import {ARIA} from "../../../contracts/ARIA.sol";
+import {IARIA} from "../../../contracts/interfaces/IARIA.sol";
 import {IARIATypes} from "../../../contracts/interfaces/IARIATypes.sol";
-import {Vault} from "../../../contracts/Vault.sol";
+import {IVault} from "../../../contracts/interfaces/IVault.sol";
+import {Deployed} from "../Deployed.sol";
 import {VM} from "../Vm.sol";
 import {Cast} from "./Cast.sol";
 import {Handler} from "./Handler.sol";
@@ -13,15 +14,17 @@ import {Journal} from "./Journal.sol";
 abstract contract Invariants is Cast {
     error Withdrawn();
 
-    Vault internal _vault;
-    ARIA internal _aria;
+    IVault internal _vault;
+    IARIA internal _aria;
     Handler internal _handler;
 
     /// @dev A world in which four DERs are in force and the Aggregator's bond stands.
     function _open() internal {
         _vault = _deployVault();
         _aria = _deployARIA(_vault);
-        _handler = new Handler(_vault, _aria);
+        _handler = Handler(
+            Deployed.create("test/solidity/system/Handler.sol:Handler", abi.encode(_vault, _aria))
+        );
         VM.deal(OPERATOR, 1e9 * UNIT);
         VM.prank(OPERATOR);
         _vault.deposit{value: 1e9 * UNIT}(OPERATOR, 1e9);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.34;
 
-import {ARIA} from "../../../contracts/ARIA.sol";
+import {IARIA} from "../../../contracts/interfaces/IARIA.sol";
 import {IARIATypes} from "../../../contracts/interfaces/IARIATypes.sol";
-import {Vault} from "../../../contracts/Vault.sol";
+import {IVault} from "../../../contracts/interfaces/IVault.sol";
 import {Row} from "../Rows.sol";
 import {Cast} from "./Cast.sol";
 
@@ -58,8 +58,8 @@ abstract contract Journal is Cast {
         bytes flow;
     }
 
-    Vault public immutable VAULT;
-    ARIA public immutable TARGET;
+    IVault public immutable VAULT;
+    IARIA public immutable TARGET;
 
     mapping(uint256 requestId => Ledger) internal _ledgers;
     mapping(uint256 requestId => Play) internal _plays;
@@ -85,7 +85,7 @@ abstract contract Journal is Cast {
     mapping(uint256 disputeId => IARIATypes.DisputeStatus) private _disputeStatus;
     mapping(bytes32 transition => bool) private _allowed;
 
-    constructor(Vault vault, ARIA target) {
+    constructor(IVault vault, IARIA target) {
         (VAULT, TARGET) = (vault, target);
         _allow();
     }

@@ -4,8 +4,8 @@ pragma solidity 0.8.34;
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 
 import {IVault} from "../../../contracts/interfaces/IVault.sol";
-import {Vault} from "../../../contracts/Vault.sol";
 import {Check} from "../Check.sol";
+import {Deployed} from "../Deployed.sol";
 import {VM} from "../Vm.sol";
 
 /// @title The Vault's asset: what comes in is what is credited, coins or tokens, whatever a token or receiver does.
@@ -13,12 +13,12 @@ contract AssetTest is Check {
     uint256 private constant UNIT = 1e12; // of a token of 18 decimals: 1e-6
 
     /// @dev What this contract does when coins reach it: withdraws again.
-    Vault private _reentered;
+    IVault private _reentered;
     bool private _putsBack;
 
     function testFuzzCoinsMustBeExactlyTheAmount(uint64 amount, uint128 sent) external {
         VM.assume(amount > 0);
-        Vault vault = new Vault(address(this), address(0), 1 gwei, 0);
+        IVault vault = Deployed.vault(address(this), address(0), 1 gwei, 0);
         VM.deal(address(this), type(uint256).max);
         uint256 due = uint256(amount) * 1 gwei;
         if (sent != due) {
@@ -32,7 +32,7 @@ contract AssetTest is Check {
 
     function testFuzzDepositsBeyondALaneAreRefused(uint64 first, uint64 second) external {
         VM.assume(first > 0 && second > type(uint64).max - first);
-        Vault vault = new Vault(address(this), address(0), 1, 0);
+        IVault vault = Deployed.vault(address(this), address(0), 1, 0);
         VM.deal(address(this), 2 ** 65);
         vault.deposit{value: first}(address(this), first);
         bytes4 refusal = IVault.BalanceOverflow.selector;
@@ -43,7 +43,7 @@ contract AssetTest is Check {
     function testFuzzTokensComeAndGoUnitByUnit(uint64 amount, uint64 back) external {
         VM.assume(amount > 0);
         back = uint64(_within(back, 1, amount));
-        (Vault vault, Token token) = _tokenVault(0, amount);
+        (IVault vault, Token token) = _tokenVault(0, amount);
         vault.deposit(address(this), amount);
         _equal(uint256(amount) * UNIT, token.balanceOf(address(vault)), "held");
         vault.withdraw(back, payable(address(0xbeef)));
@@ -55,13 +55,13 @@ contract AssetTest is Check {
         VM.assume(amount > 0);
         uint256 due = uint256(amount) * UNIT;
         fee = _within(fee, 1, due);
-        (Vault vault, ) = _tokenVault(fee, amount);
+        (IVault vault, ) = _tokenVault(fee, amount);
         VM.expectRevert(abi.encodeWithSelector(IVault.WrongValue.selector, due, due - fee));
         vault.deposit(address(this), amount);
     }
 
     function testCoinsSentToATokenVaultAreRefused() external {
-        (Vault vault, ) = _tokenVault(0, 5);
+        (IVault vault, ) = _tokenVault(0, 5);
         VM.deal(address(this), 1);
         VM.expectRevert(abi.encodeWithSelector(IVault.WrongValue.selector, 0, 1));
         vault.deposit{value: 1}(address(this), 5);
@@ -69,7 +69,7 @@ contract AssetTest is Check {
 
     /// @dev The token's hook withdraws what was credited before the tokens came, and pays in again or does not.
     function testATokensHookCannotPartBooksAndAsset() external {
-        (Vault vault, Token token) = _tokenVault(0, 100);
+        (IVault vault, Token token) = _tokenVault(0, 100);
         token.mint(address(this), 1000 * UNIT);
         token.approve(address(vault), type(uint256).max);
         vault.deposit(address(1), 500); // somebody else's money
@@ -84,7 +84,7 @@ contract AssetTest is Check {
     }
 
     function testAReceiverCannotWithdrawTwice() external {
-        Vault vault = new Vault(address(this), address(0), 1, 0);
+        IVault vault = Deployed.vault(address(this), address(0), 1, 0);
         VM.deal(address(this), 300);
         vault.deposit{value: 200}(address(1), 200);
         vault.deposit{value: 100}(address(this), 100);
@@ -94,7 +94,7 @@ contract AssetTest is Check {
     }
 
     /// @dev What the token calls before it moves anything.
-    function tokensToSend(Vault vault) external {
+    function tokensToSend(IVault vault) external {
         vault.withdraw(100, payable(address(this)));
         if (_putsBack) vault.deposit(address(this), 100);
     }
@@ -103,9 +103,9 @@ contract AssetTest is Check {
         if (address(_reentered) != address(0)) _reentered.withdraw(100, payable(address(this)));
     }
 
-    function _tokenVault(uint256 fee, uint64 amount) private returns (Vault vault, Token token) {
+    function _tokenVault(uint256 fee, uint64 amount) private returns (IVault vault, Token token) {
         token = new Token(fee);
-        vault = new Vault(address(this), address(token), UNIT, 0);
+        vault = Deployed.vault(address(this), address(token), UNIT, 0);
         token.mint(address(this), uint256(amount) * UNIT);
         token.approve(address(vault), uint256(amount) * UNIT);
     }
@@ -131,7 +131,7 @@ contract Token is ERC20("Token", "T") {
     function _update(address from, address to, uint256 amount) internal override {
         if (_armed && from != address(0)) {
             _armed = false;
-            AssetTest(payable(from)).tokensToSend(Vault(msg.sender));
+            AssetTest(payable(from)).tokensToSend(IVault(msg.sender));
         }
         super._update(from, to, amount);
         if (FEE > 0) super._update(to, address(this), FEE);

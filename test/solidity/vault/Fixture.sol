@@ -3,8 +3,8 @@ pragma solidity 0.8.34;
 
 import {IService} from "../../../contracts/interfaces/IService.sol";
 import {IVault} from "../../../contracts/interfaces/IVault.sol";
-import {Vault} from "../../../contracts/Vault.sol";
 import {Check} from "../Check.sol";
+import {Deployed} from "../Deployed.sol";
 import {VM} from "../Vm.sol";
 
 /// @title Service: as little as the Vault asks of the contract in charge.
@@ -24,11 +24,11 @@ abstract contract Fixture is Check {
     uint32 internal constant PARTIES = 16;
     uint32 internal constant ACCOUNTS = PARTIES + 1;
 
-    Vault internal _vault;
+    IVault internal _vault;
     address internal _service;
 
     function setUp() public virtual {
-        _vault = new Vault(address(this), address(0), UNIT, EXIT_WINDOW);
+        _vault = Deployed.vault(address(this), address(0), UNIT, EXIT_WINDOW);
         _service = address(new Service(_vault));
         _vault.announceHandOver(_service);
         _vault.handOver(); // the first service waits for nobody
