@@ -17,7 +17,7 @@ import {
   threeDers,
   time,
 } from "./fixture.ts";
-import { orderAndRequest, orderBaseline, rowOf, sendRequest, sendSweep, toSweepWindow } from "./settling.ts";
+import { orderAndRequest, orderBaseline, rowOf, sendRequest, sweep } from "./settling.ts";
 
 async function withBonds() {
   return await deploy({ derCount: 3, bonds: 1n });
@@ -54,8 +54,7 @@ describe("A pause", function () {
     );
     await aria.connect(guardian).setPaused(true);
 
-    await toSweepWindow(system, request);
-    await sendSweep(system, request, [[2_000n], [0n], [0n]]);
+    await sweep(system, request, [[2_000n], [0n], [0n]]);
     await vault.connect(derAt(system, 1).signer).withdraw(1n, derAt(system, 1).signer);
     await vault
       .connect(operator)
