@@ -152,7 +152,7 @@ async function withAGreedyDer() {
 }
 
 describe("A DER that cannot take coins", function () {
-  it("is paid in the Vault all the same, and keeps nobody else from being paid and withdrawing", async function () {
+  it("is paid in the Vault all the same, and keeps nobody else from being paid and withdrawing (I7)", async function () {
     const { greedy, contract, ...system } = await loadFixture(withAGreedyDer);
     const { vault, ders } = system;
     const before = await vault.balanceOf(greedy.account);

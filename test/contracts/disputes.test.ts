@@ -121,7 +121,7 @@ describe("A dispute", function () {
     await refused(late, aria, "DisputeWindowOver", closes, closes + 1n);
   });
 
-  it("is raised once for each DER and epoch, ever", async function () {
+  it("is raised once for each DER and epoch, ever (I4)", async function () {
     const { request, epoch, ...system } = await loadFixture(swept);
     const { aria, operator } = system;
     const der = derAt(system, 0);

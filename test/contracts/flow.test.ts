@@ -175,7 +175,7 @@ describe("A sweep", function () {
     );
   });
 
-  it("is done once", async function () {
+  it("is done once (I4)", async function () {
     const { request, ...system } = await loadRequest(requested);
     await sweep(system, request, nothingMissing(request));
     const status = [RequestStatus.Requested, RequestStatus.Swept];
@@ -274,7 +274,7 @@ describe("A penalty", function () {
     return { ...system, request };
   }
 
-  it("never exceeds the deposit standing, and suspends who falls under the floor", async function () {
+  it("never exceeds the deposit standing, and suspends who falls under the floor (I5)", async function () {
     const { request, ...system } = await loadRequest(severe);
     const [der, other] = [derAt(system, 0), derAt(system, 1)];
     const short = [Array<bigint>(4).fill(2_400n), [0n, 0n, 0n, 1_000n]];

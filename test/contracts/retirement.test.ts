@@ -189,7 +189,7 @@ describe("After the hand-over to a second ARIA", function () {
     expect((await system.aria.agreementOf(ders[0]!.account)).status).to.equal(Status.Active);
   });
 
-  it("the old ARIA moves and locks nothing any more", async function () {
+  it("the old ARIA moves and locks nothing any more (I12)", async function () {
     const { first, settled } = await loadFixture(succession);
     const { aria, vault, aggregator, stranger } = first;
     const notService = [await vault.service(), await aria.getAddress()];

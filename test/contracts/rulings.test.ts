@@ -231,7 +231,7 @@ describe("A dispute not ruled on in time", function () {
     });
   });
 
-  it("leaves enough in escrow for all others, and nothing behind, when everybody disputes everything", async function () {
+  it("leaves enough in escrow for all others, and nothing behind, when everybody disputes everything (I2, I10)", async function () {
     const rules_ = { feeBps: 10_000n, penaltyBps: 10_000n };
     const system = await deploy({ derCount: 5, bonds: 10n, rules: rules_ });
     const rows = system.ders.map((der, i) => rowOf(der, [1_777n, 1_501n + BigInt(i), 1_999n]));

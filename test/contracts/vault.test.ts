@@ -344,7 +344,7 @@ describe("Vault", function () {
       expect(await vault.pendingHandOver()).to.deep.equal([ZeroAddress, 0n]);
     });
 
-    it("is never to a service that has or had it: its locks would be gone", async function () {
+    it("is never to a service that has or had it: its locks would be gone (I12)", async function () {
       const system = await loadFixture(withSixAccounts);
       const { vault, aria } = system;
       await refused(vault.announceHandOver(aria), vault, "ServedBefore", await aria.getAddress());

@@ -164,7 +164,7 @@ contract PlayTest is Invariants {
 
     /// @dev When all is over, everybody takes out what is theirs, and nothing of it is missing.
     /// hardhat-config: fuzz.runs = 16
-    function testFuzzInTheEndEverybodyTakesOutWhatIsTheirs(uint256 seed) external {
+    function testFuzzI10InTheEndEverybodyTakesOutWhatIsTheirs(uint256 seed) external {
         _play(seed, 100);
         VM.warp(_now() + 30 days); // past every window
         _end();

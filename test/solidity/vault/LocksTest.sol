@@ -7,7 +7,7 @@ import {Fixture, Service} from "./Fixture.sol";
 
 /// @title The Vault's locks and withdrawals: what is free can always be taken, by its owner, and no unit more.
 contract LocksTest is Fixture {
-    function testFuzzOnlyWhatIsFreeCanBeWithdrawn(
+    function testFuzzI7OnlyWhatIsFreeCanBeWithdrawn(
         uint64[16] memory given,
         uint64[16] memory locked,
         uint256 seed
@@ -53,7 +53,7 @@ contract LocksTest is Fixture {
         _allEqual(locks, _locks(), "lock after a withdrawal");
     }
 
-    function testFuzzLocksEndWithTheServiceThatSetThem(uint64 given, uint64 locked) external {
+    function testFuzzI12LocksEndWithTheServiceThatSetThem(uint64 given, uint64 locked) external {
         _give(5, given);
         VM.prank(_service);
         _vault.setLock(_party(5), locked);

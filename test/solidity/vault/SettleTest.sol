@@ -14,7 +14,7 @@ contract SettleTest is Fixture {
 
     /// @dev Lists of all sorts: balanced or not, of known and unknown accounts, sorted or not, covered or not.
     /// hardhat-config: fuzz.runs = 1000
-    function testFuzzAnyListPassesOrFailsAsTheModel(uint256 seed) external {
+    function testFuzzI9AnyListPassesOrFailsAsTheModel(uint256 seed) external {
         _fund(seed);
         Line[] memory lines = _lines(seed);
         bytes memory postings = _wire(lines);
@@ -26,7 +26,7 @@ contract SettleTest is Fixture {
 
     /// @dev The same with octets after the postings: of words that are all open, in part or not at all.
     /// hardhat-config: fuzz.runs = 1000
-    function testFuzzOctetsPassOrFailAsTheModel(uint256 seed) external {
+    function testFuzzI9OctetsPassOrFailAsTheModel(uint256 seed) external {
         _fund(seed);
         (bytes memory octets, Line[] memory inOctets) = _octets(seed);
         Line[] memory lines = new Line[](inOctets.length + 1);
@@ -69,7 +69,7 @@ contract SettleTest is Fixture {
         _allEqual(expected, _balances(), "balance");
     }
 
-    function testFuzzOnlyTheServiceSettlesAndLocks(address stranger, uint64 amount) external {
+    function testFuzzI11OnlyTheServiceSettlesAndLocks(address stranger, uint64 amount) external {
         VM.assume(stranger != _service);
         bytes memory refusal = abi.encodeWithSelector(IVault.NotService.selector, _service, stranger);
         VM.expectRevert(refusal);
