@@ -1,7 +1,7 @@
 import { z } from "zod/v4";
 
-import { sourceSpec } from "../metering/sources/spec.ts";
 import { agentSchema, amount, keyVariableSchema, listenSchema } from "../runtime/config.ts";
+import { meterSpec } from "./meter.ts";
 
 /** A DER's configuration file. */
 export const derSchema = agentSchema.extend({
@@ -11,7 +11,7 @@ export const derSchema = agentSchema.extend({
   /** Units of the Vault asked per kWh. */
   price: amount,
   leaveAtEpoch: z.number().int().nonnegative().optional(),
-  source: sourceSpec,
+  source: meterSpec,
   /** Where evidence is served to the Operator. */
   listen: listenSchema,
 });

@@ -1,10 +1,10 @@
 import { connect } from "../chain/connection.ts";
-import { openSource } from "../metering/sources/spec.ts";
 import { keyFrom, loadConfig } from "../runtime/config.ts";
 import { runProgram } from "../runtime/run.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
 import { DerAgent } from "./agent.ts";
 import { derSchema } from "./config.ts";
+import { openMeter } from "./meter.ts";
 
 await runProgram({
   name: "der",
@@ -13,7 +13,7 @@ await runProgram({
     const config = loadConfig(file, derSchema);
     const { rpcUrl, registry, startBlock, powerW, price, leaveAtEpoch, listen, pollSeconds } = config;
     const [privateKey, meterKey] = [keyFrom(config.walletKey), keyFrom(config.meterKey)];
-    const source = openSource(config.source);
+    const source = openMeter(config.source, log);
     const connection = await connect({ rpcUrl, privateKey, registry });
     const store = openSqliteStore(config.store);
     const wishes = { powerW, price, leaveAtEpoch };

@@ -1,8 +1,9 @@
 /*
- * The file of a store, by the SQLite that is built into Node. Schema, version 2:
+ * The file of a store, by the SQLite that is built into Node. Schema, version 3:
  *
  *   readings     meter, block_timestamp, sequence | register_wh, power_w, block_number, block_hash,
  *                previous_digest, digest                        append-only; a meter's chain in order
+ *   memories     meter | memory                                 the last of each meter
  *   statements   meter, epoch, aria | payload, signature        append-only
  *   commitments  aria, request_id | flow_root, json             append-only
  *   hearings     aria, dispute_id | der, aggregator, feeder, evidence_hash, verdict, heard_at
@@ -26,7 +27,7 @@ import { DatabaseSync } from "node:sqlite";
 import { Tables } from "./sqlite-tables.ts";
 import { StoreFileError, StoreLockedError, StoreVersionError } from "./store.ts";
 
-const SCHEMA_VERSION = "2";
+const SCHEMA_VERSION = "3";
 /** "PoFl" in ASCII, where SQLite keeps whose file it is. */
 const APPLICATION_ID = String(0x506f466c);
 
@@ -43,6 +44,10 @@ const SCHEMA = `
     digest          BLOB    NOT NULL CHECK (length(digest) = 32),
     PRIMARY KEY (meter, block_timestamp, sequence)
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE memories (
+    meter  BLOB NOT NULL PRIMARY KEY CHECK (length(meter) = 20),
+    memory BLOB NOT NULL
+  ) STRICT;
   CREATE TABLE statements (
     meter     BLOB    NOT NULL CHECK (length(meter) = 20),
     epoch     INTEGER NOT NULL,

@@ -97,7 +97,7 @@ describe("File of an SQLite store", function () {
       });
       expect(() => openSqliteStore(path)).to.throw(StoreVersionError);
       withDatabase((database) => {
-        database.exec("PRAGMA user_version = 2");
+        database.exec("PRAGMA user_version = 3");
       });
       await stage.reopen();
     });
@@ -144,7 +144,7 @@ describe("File of an SQLite store", function () {
       withDatabase((database) => {
         database.exec("PRAGMA user_version = 99");
       });
-      expectRefusal({ type: StoreVersionError, expected: "schema version 2", received: "version 99" });
+      expectRefusal({ type: StoreVersionError, expected: "schema version 3", received: "version 99" });
     });
 
     it("is no database", function () {
