@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { Socket } from "node:net";
 
-import Modbus from "jsmodbus";
+import { ModbusTCPClient, responses, UserRequestError } from "jsmodbus";
 
 import { type Device, DeviceError, type Sample, zeroCounters } from "./device.ts";
 import {
@@ -72,7 +72,7 @@ async function connected<T>(
   work: (read: ReadWords) => Promise<T>,
 ): Promise<T> {
   const socket = new Socket();
-  const client = new Modbus.ModbusTCPClient(socket, unitId, timeoutSeconds * 1000);
+  const client = new ModbusTCPClient(socket, unitId, timeoutSeconds * 1000);
   const deadline = setTimeout(() => {
     socket.destroy(new Error(`no answer within ${timeoutSeconds} s`));
   }, timeoutSeconds * 1000);
@@ -93,21 +93,20 @@ async function connected<T>(
   }
 }
 
-/** "Illegal data address", with which a device says that it has no such registers. */
-const ILLEGAL_ADDRESS = 2;
+/** Exceptions with which devices say that they have no such registers: illegal address, illegal value, failure. */
+const NO_SUCH_REGISTERS: readonly (number | undefined)[] = [2, 3, 4];
 
 async function readWords(
-  client: Modbus.ModbusTCPClient,
+  client: ModbusTCPClient,
   address: number,
   count: number,
 ): Promise<readonly number[] | undefined> {
   try {
     const { response } = await client.readHoldingRegisters(address, count);
     const words = response.body.valuesAsArray;
-    if (words.length === count) return [...words];
-    throw new DeviceError("malformed", `expected ${count} words at ${address}, received ${words.length}`);
+    return words.length === count ? [...words] : undefined;
   } catch (error) {
-    if (exceptionCode(error) === ILLEGAL_ADDRESS) return undefined;
+    if (NO_SUCH_REGISTERS.includes(exceptionCode(error))) return undefined;
     throw error;
   }
 }
@@ -115,17 +114,17 @@ async function readWords(
 async function needed(read: ReadWords, address: number, count: number): Promise<readonly number[]> {
   const words = await read(address, count);
   if (words !== undefined) return words;
-  throw new DeviceError("malformed", `expected ${count} words at ${address}, received "illegal address"`);
+  throw new DeviceError("malformed", `expected ${count} words at ${address}, received fewer or none`);
 }
 
 /** The library's error has the device's answer in it, if there was one. */
 function exceptionCode(error: unknown): number | undefined {
-  if (!(error instanceof Modbus.UserRequestError) || error.err !== "ModbusException") return undefined;
+  if (!(error instanceof UserRequestError) || error.err !== "ModbusException") return undefined;
   const body: unknown = (error.response as { body?: unknown } | undefined)?.body;
-  return body instanceof Modbus.responses.ExceptionResponseBody ? body.code : undefined;
+  return body instanceof responses.ExceptionResponseBody ? body.code : undefined;
 }
 
 function reasonOf(error: unknown): string {
-  if (error instanceof Modbus.UserRequestError) return error.message || error.err;
+  if (error instanceof UserRequestError) return error.message || error.err;
   return error instanceof Error ? error.message : String(error);
 }
