@@ -17,7 +17,7 @@ import type { Log } from "../runtime/log.ts";
 const staleAfterSeconds = z.number().positive().max(86_400).default(60);
 const pointer = z
   .string()
-  .regex(/^(\/([^~/]|~[01])*)+$/, 'must be a JSON Pointer (RFC 6901), such as "/ENERGY/Total"');
+  .regex(/^(\/([^~/]|~[01])*)*$/, 'must be a JSON Pointer (RFC 6901), such as "/ENERGY/Total"');
 const figure = z
   .string()
   .refine((text) => (parseDecimal(text)?.digits ?? 0n) > 0n, 'must be a decimal number, such as "99999.9"');
@@ -42,7 +42,7 @@ const mqttSpec = z
     caFile: z.string().min(1).optional(),
     certFile: z.string().min(1).optional(),
     keyFile: z.string().min(1).optional(),
-    register: z.union([z.literal(""), pointer]).default(""),
+    register: pointer.default(""),
     unit: z.enum(["Wh", "kWh", "MWh"]),
     /** In that unit. */
     rollsOverAt: figure.optional(),

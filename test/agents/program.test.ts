@@ -133,6 +133,14 @@ describe("The DER's program", function () {
       ["a registry that is no address", text({ registry: "0x12" }), KEYS, /registry: must be an address/],
       ["an unknown source", text({ source: { kind: "tide" } }), KEYS, /source\.kind: /],
       [
+        "a meter's credential that is not set",
+        text({
+          source: { kind: "mqtt", url: "mqtt://host", topic: "t", unit: "Wh", password: "NO_SUCH_PASSWORD" },
+        }),
+        KEYS,
+        /set the environment variable NO_SUCH_PASSWORD/,
+      ],
+      [
         "a key in the file",
         text({ walletKey: WALLET_KEY }),
         KEYS,

@@ -23,6 +23,9 @@ export interface MessageForm {
 /** The most bytes a message of a meter may have. */
 const MESSAGE_BYTES = 65_536;
 
+/** The most characters a device's name may have: it is stored with each reading. */
+const IDENTITY_CHARACTERS = 128;
+
 export interface Message {
   readonly sample: Sample;
   readonly clock: string | undefined;
@@ -51,6 +54,11 @@ export function readMessage(payload: Uint8Array, form: MessageForm, saidAt: numb
   const stepMicroWh = microWh({ digits: 1n, exponent: register.exponent }, form.unit);
   const powerW = form.power === undefined ? undefined : powerAt(document, form.power, form.powerUnit);
   const identity = textAt(document, form.identity);
+  if (identity !== undefined && identity.length > IDENTITY_CHARACTERS)
+    throw new DeviceError(
+      "malformed",
+      `expected an identity of at most ${IDENTITY_CHARACTERS} characters, received ${identity.length}`,
+    );
   return {
     sample: { registerMicroWh, stepMicroWh, spanMicroWh, powerW, identity, saidAt },
     clock: textAt(document, form.clock),

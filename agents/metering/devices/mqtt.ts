@@ -1,6 +1,6 @@
 /** A meter that publishes its register by MQTT. Its messages come by themselves; the last one is what it says now. */
 
-import { connect, type IClientOptions } from "mqtt";
+import { connect, type IClientOptions, type MqttClient } from "mqtt";
 
 import { type Device, DeviceError, type Sample, zeroCounters } from "./device.ts";
 import { type MessageForm, readMessage } from "./mqtt-message.ts";
@@ -27,7 +27,10 @@ const QOS = 1;
 const CONNECT_TIMEOUT_MS = 10_000;
 const RECONNECT_AFTER_MS = 2_000;
 
-/** Starts to connect, and goes on trying until it is closed. */
+/**
+ * Connects when it is first asked, and goes on trying until it is closed. (Not before: a program that fails to start for
+ * another reason would be kept from its end.)
+ */
 export function mqttDevice(options: MqttOptions): Device {
   const { url, topic, log = () => undefined } = options;
   const counters = zeroCounters();
@@ -44,60 +47,65 @@ export function mqttDevice(options: MqttOptions): Device {
     log(event, { url, topic, reason });
   };
 
-  const client = connect(url, clientOptions(options));
-  client.on("connect", () => {
-    isConnected = true;
-    if (wasConnected) counters.reconnects += 1;
-    wasConnected = true;
-    // Messages may have been lost meanwhile, so the device's time need not have moved.
-    lastClock = undefined;
-    client.subscribe(topic, { qos: QOS }, (error) => {
-      if (error === null) {
-        trouble = undefined;
-        log("meter connected", { url, topic });
-        return;
-      }
-      counters.unreachable += 1;
-      report("meter refused", error.message);
+  let client: MqttClient | undefined;
+  const start = (): MqttClient => {
+    const client = connect(url, clientOptions(options));
+    client.on("connect", () => {
+      isConnected = true;
+      if (wasConnected) counters.reconnects += 1;
+      wasConnected = true;
+      client.subscribe(topic, { qos: QOS }, (error) => {
+        if (error === null) {
+          trouble = undefined;
+          log("meter connected", { url, topic });
+          return;
+        }
+        counters.unreachable += 1;
+        report("meter refused", error.message);
+      });
     });
-  });
-  client.on("close", () => {
-    if (!isConnected) return;
-    isConnected = false;
-    counters.disconnects += 1;
-    report("meter disconnected", "the connection was closed");
-  });
-  client.on("error", (error) => {
-    counters.unreachable += 1;
-    report("meter unreachable", error.message);
-  });
-  client.on("message", (_topic, payload, { retain }) => {
-    const saidAt = performance.now();
-    // The broker kept it from before: nobody can tell how old it is.
-    if (retain) {
-      counters.repeated += 1;
-      return;
-    }
-    try {
-      const { sample, clock } = readMessage(payload, options, saidAt);
-      if (clock !== undefined && clock === lastClock) {
+    client.on("close", () => {
+      if (!isConnected) return;
+      isConnected = false;
+      counters.disconnects += 1;
+      report("meter disconnected", "the connection was closed");
+    });
+    client.on("error", (error) => {
+      counters.unreachable += 1;
+      report("meter unreachable", error.message);
+    });
+    client.on("message", (_topic, payload, { retain }) => {
+      const saidAt = performance.now();
+      // The broker kept it from before: nobody can tell how old it is.
+      if (retain) {
         counters.repeated += 1;
         return;
       }
-      [last, lastClock] = [sample, clock];
-      trouble = undefined;
-    } catch (error) {
-      if (!(error instanceof DeviceError)) throw error;
-      counters[error.kind] += 1;
-      report("meter message not used", error.message);
-    }
-  });
+      try {
+        const { sample, clock } = readMessage(payload, options, saidAt);
+        if (clock !== undefined && clock === lastClock) {
+          counters.repeated += 1;
+          return;
+        }
+        [last, lastClock] = [sample, clock];
+        trouble = undefined;
+      } catch (error) {
+        if (!(error instanceof DeviceError)) throw error;
+        counters[error.kind] += 1;
+        report("meter message not used", error.message);
+      }
+    });
+    return client;
+  };
 
   return {
     counters,
     staleAfterSeconds: options.staleAfterSeconds,
-    sample: () => Promise.resolve(last),
-    close: () => client.endAsync(true),
+    sample() {
+      client ??= start();
+      return Promise.resolve(last);
+    },
+    close: async () => client?.endAsync(true),
   };
 }
 

@@ -82,6 +82,7 @@ describe("A message of an MQTT meter", function () {
     ["has a text there", '{"ENERGY":{"Total":"12 kWh"}}', /received "12 kWh"/],
     ["is below zero", '{"ENERGY":{"Total":-1}}', /0 or more, received -1000 Wh/],
     ["has a power that is none", '{"ENERGY":{"Total":1,"Power":"much"}}', /at \/ENERGY\/Power/],
+    ["has too long a name", `{"ENERGY":{"Total":1},"Id":"${"x".repeat(129)}"}`, /at most 128 characters/],
     ["is no text", Uint8Array.of(0xff, 0xfe, 0x00), /expected JSON/],
     ["is too long", " ".repeat(65_537), /at most 65536 bytes, received 65537/],
   ];

@@ -38,6 +38,7 @@ class Run {
       return step.kind;
     }
     [this.state, this.suspect] = [step.state, undefined];
+    expect(step.addWh >= 0n, "it never falls").to.equal(true);
     this.countedWh += step.addWh;
     return step.kind;
   }
@@ -129,6 +130,22 @@ describe("A device's register", function () {
       const kinds = run.kinds(wh(100_000n), wh(100_010n), wh(3n), wh(13n), wh(23n));
       expect(kinds).to.deep.equal(["start", "counted", "implausible", "restart", "counted"]);
       expect(run.countedWh).to.equal(20n);
+    });
+
+    it("keeps the fraction of a Wh that was counted before", function () {
+      const run = new Run();
+      const leap = [sample(500_000_000n), sample(500_400_000n), sample(500_900_000n)];
+      run.kinds(sample(100_000n), sample(600_000n), ...leap);
+      expect(run.countedWh).to.equal(1n);
+    });
+
+    it("cannot be counted backwards when its end is set below what it showed", function () {
+      const run = new Run();
+      const low = { spanMicroWh: 1_000n * WH };
+      expect(run.kinds(wh(50_000n), wh(10n, low), wh(20n, low)).slice(1)).to.deep.equal([
+        "implausible",
+        "restart",
+      ]);
     });
 
     it("has leapt ahead when the next goes on from there; nothing is counted across", function () {
