@@ -7,9 +7,12 @@ import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {IRegistry} from "./interfaces/IRegistry.sol";
 import {IService} from "./interfaces/IService.sol";
 
-/// @title Registry: the list of services, latest last (see IRegistry).
+/// @title Registry: the service that is current, and how many there were (see IRegistry).
 contract Registry is IRegistry, Ownable2Step {
-    address[] private _services;
+    // One slot: a registration writes it once.
+    address private _current;
+    /// @inheritdoc IRegistry
+    uint32 public latestVersion;
 
     constructor(address owner) Ownable(owner) {}
 
@@ -18,29 +21,15 @@ contract Registry is IRegistry, Ownable2Step {
         address inCharge = IService(service).vault().service();
         if (inCharge != service) revert NotInCharge(inCharge, service);
 
-        uint256 count = _services.length;
-        address previous = count == 0 ? address(0) : _services[count - 1];
-        _services.push(service);
-        version = uint32(count + 1);
+        address previous = _current;
+        version = latestVersion + 1;
+        (_current, latestVersion) = (service, version);
         emit ServiceRegistered(version, service, previous);
     }
 
     /// @inheritdoc IRegistry
     function current() external view returns (address) {
-        uint256 count = _services.length;
-        if (count == 0) revert NoService();
-        return _services[count - 1];
-    }
-
-    /// @inheritdoc IRegistry
-    function latestVersion() external view returns (uint32) {
-        return uint32(_services.length);
-    }
-
-    /// @inheritdoc IRegistry
-    function serviceAt(uint32 version) external view returns (address) {
-        uint256 latest = _services.length;
-        if (version == 0 || version > latest) revert UnknownVersion(version, latest);
-        return _services[version - 1];
+        if (_current == address(0)) revert NoService();
+        return _current;
     }
 }

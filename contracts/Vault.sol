@@ -10,6 +10,7 @@ import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {IService} from "./interfaces/IService.sol";
 import {IVault} from "./interfaces/IVault.sol";
 import {LANE_WORDS, Lanes, LanesLibrary} from "./types/Lanes.sol";
+import {Amounts, OCTET_BYTES, Octets} from "./types/Octets.sol";
 import {Posting, POSTING_BYTES, PostingsLibrary} from "./types/Postings.sol";
 
 /// @title Vault: double-entry accounts in one asset (see IVault).
@@ -29,30 +30,35 @@ contract Vault is IVault, Ownable2Step {
 
     // ------------------------------------------------------------------------------------------------------ Storage
 
-    // These three share a slot: a settlement reads the first two together.
+    // These four share a slot: a settlement reads the first two together, a hand-over all.
     /// @inheritdoc IVault
     address public service;
     /// @inheritdoc IVault
     uint32 public accountCount;
     /// @inheritdoc IVault
     uint32 public generation;
+    uint32 private _serviceAccount;
 
-    /// @dev What an address is to the Vault.
+    /// @dev What an address is to the Vault, in one slot: who joins pays for one.
     struct Party {
         uint32 account;
         /// @dev was in charge: a service that comes back would find its agreements, but not the locks behind them
         bool served;
+        /// @dev the generation that set the lock: in any other there is none, so that a hand-over ends all locks at once
+        uint32 lockedIn;
+        /// @dev units
+        uint64 lock;
     }
 
     mapping(address owner => Party) private _parties;
 
     /// @dev A fixed array rather than a mapping: neighbouring accounts share a word, and no key is hashed.
     Lanes[LANE_WORDS] private _balances;
-    /// @dev Kept per generation, so that a hand-over ends all locks at once.
-    mapping(uint32 generation => Lanes[LANE_WORDS]) private _locks;
+    /// @dev What balances hold above their lanes, in 2^31 units.
+    uint64[2 ** 32] private _higher;
 
-    /// @dev The announced service and the unix time from which it may take over. None is announced when it is the service
-    /// in charge: a slot that is never cleared costs less to write again.
+    /// @dev The announced service and the unix time from which it may take over; 0 before the first announcement. None is
+    /// announced when it is the service in charge: a slot that is never cleared costs less to write again.
     address private _next;
     uint64 private _nextNotBefore;
 
@@ -92,7 +98,7 @@ contract Vault is IVault, Ownable2Step {
         if (to == address(this)) revert WithdrawalToVault();
         uint32 account = accountOf(msg.sender);
         if (account == 0) revert NoAccount(msg.sender);
-        uint64 free = freeOf(account);
+        uint64 free = freeOf(msg.sender);
         if (amount > free) revert InsufficientFree(account, amount, free);
 
         _setBalance(account, balanceOf(account) - amount);
@@ -109,17 +115,19 @@ contract Vault is IVault, Ownable2Step {
     // ---------------------------------------------------------------------------------------------- For the service
 
     /// @inheritdoc IVault
-    function settle(bytes calldata postings) external onlyService {
-        _post(postings);
-        emit Settled(msg.sender, postings);
+    function settle(bytes calldata postings, bytes calldata octets) external onlyService {
+        int256 sum = _post(postings) + _postOctets(octets);
+        if (sum != 0) revert NotZeroSum(sum);
+        emit Settled(msg.sender, postings, octets);
     }
 
     /// @inheritdoc IVault
-    function setLock(uint32 account, uint64 amount) external onlyService {
-        _requireKnown(account, accountCount);
+    function setLock(address owner, uint64 amount) external onlyService {
+        Party storage party = _parties[owner];
+        uint32 account = party.account;
+        if (account == 0) revert NoAccount(owner);
         uint32 current = generation;
-        uint256 word = LanesLibrary.wordOf(account);
-        _locks[current][word] = _locks[current][word].set(account, amount);
+        (party.lockedIn, party.lock) = (current, amount);
         emit LockSet(account, current, amount);
     }
 
@@ -130,7 +138,7 @@ contract Vault is IVault, Ownable2Step {
         if (next.code.length == 0 || address(IService(next).vault()) != address(this))
             revert NotAServiceOfThisVault(next);
         if (_parties[next].served) revert ServedBefore(next);
-        uint256 notBefore = block.timestamp + (service == address(0) ? 0 : exitWindowSeconds);
+        uint256 notBefore = block.timestamp + (_nextNotBefore == 0 ? 0 : exitWindowSeconds);
         _next = next;
         _nextNotBefore = uint64(notBefore);
         emit HandOverAnnounced(next, notBefore);
@@ -151,8 +159,8 @@ contract Vault is IVault, Ownable2Step {
         if (block.timestamp < _nextNotBefore) revert HandOverTooEarly(_nextNotBefore, block.timestamp);
 
         uint32 nextAccount = _open(next);
-        _passOn(accountOf(previous), nextAccount);
-        service = next;
+        _passOn(_serviceAccount, nextAccount);
+        (service, _serviceAccount) = (next, nextAccount);
         _parties[next].served = true;
         uint32 current = ++generation;
         emit HandedOver(previous, next, current);
@@ -172,37 +180,47 @@ contract Vault is IVault, Ownable2Step {
 
     /// @inheritdoc IVault
     function balanceOf(uint32 account) public view returns (uint64) {
-        return _balances[LanesLibrary.wordOf(account)].get(account);
+        return _balanceIn(_balances[LanesLibrary.wordOf(account)], account);
     }
 
     /// @inheritdoc IVault
     function balancesOf(uint32[] calldata accounts) external view returns (uint64[] memory balances) {
         uint256 count = accounts.length;
         balances = new uint64[](count);
-        for (uint256 i; i < count; ++i) balances[i] = balanceOf(accounts[i]);
+        uint256 word;
+        Lanes lanes = _balances[0];
+        for (uint256 i; i < count; ++i) {
+            uint32 account = accounts[i];
+            if (LanesLibrary.wordOf(account) != word) {
+                word = LanesLibrary.wordOf(account);
+                lanes = _balances[word];
+            }
+            balances[i] = _balanceIn(lanes, account);
+        }
     }
 
     /// @inheritdoc IVault
-    function lockOf(uint32 account) public view returns (uint64) {
-        return _locks[generation][LanesLibrary.wordOf(account)].get(account);
+    function lockOf(address owner) public view returns (uint64) {
+        Party storage party = _parties[owner];
+        return party.lockedIn == generation ? party.lock : 0;
     }
 
     /// @inheritdoc IVault
-    function freeOf(uint32 account) public view returns (uint64) {
-        (uint64 balance, uint64 lock) = (balanceOf(account), lockOf(account));
+    function freeOf(address owner) public view returns (uint64) {
+        (uint64 balance, uint64 lock) = (balanceOf(accountOf(owner)), lockOf(owner));
         return balance > lock ? balance - lock : 0;
     }
 
     // ------------------------------------------------------------------------------------------------------ Private
 
-    /// @dev Applies the postings. Each storage word is read when its first account comes up and written when the next
-    /// word's does, so that a list sorted by account touches each word once.
-    function _post(bytes calldata postings) private {
+    /// @dev Applies postings to single accounts. A word is read when its first account comes up and written when an account
+    /// of another does, so that a list sorted by account touches each word once.
+    /// @return sum of the amounts.
+    function _post(bytes calldata postings) private returns (int256 sum) {
         if (postings.length % POSTING_BYTES != 0) revert MalformedPostings(postings.length);
         uint256 count = postings.length / POSTING_BYTES;
-        if (count == 0) return;
+        if (count == 0) return 0;
         uint256 known = accountCount;
-        int256 sum;
         uint256 word = LanesLibrary.wordOf(PostingsLibrary.at(postings, 0).account());
         Lanes lanes = _balances[word];
         for (uint256 i; i < count;) {
@@ -222,31 +240,84 @@ contract Vault is IVault, Ownable2Step {
                 ++i;
             }
         }
-        if (sum != 0) revert NotZeroSum(sum);
         _balances[word] = lanes;
     }
 
-    function _added(Lanes lanes, uint32 account, int64 amount) private pure returns (Lanes) {
-        uint64 balance = lanes.get(account);
+    /// @dev Applies amounts to eight accounts at a time: all at once where all are open and every balance fits its lane.
+    /// @return sum of the amounts.
+    function _postOctets(bytes calldata octets) private returns (int256 sum) {
+        if (octets.length % OCTET_BYTES != 0) revert MalformedOctets(octets.length);
+        uint256 count = octets.length / OCTET_BYTES;
+        uint256 known = accountCount;
+        uint256 sums;
+        // A word has 32 bits, and a list fits into calldata.
+        unchecked {
+            for (uint256 i; i < count; ++i) {
+                (uint256 word, Amounts amounts) = Octets.at(octets, i);
+                sums = Octets.addTo(sums, amounts);
+                if (_areOpen(word, amounts, known)) {
+                    (Lanes lanes, bool fits) = _balances[word].plus(amounts);
+                    if (fits) {
+                        _balances[word] = lanes;
+                        continue;
+                    }
+                }
+                _postOneByOne(word, amounts, known);
+            }
+        }
+        return Octets.sumOf(sums, count);
+    }
+
+    /// @dev Whether all accounts with an amount in an octet are open.
+    function _areOpen(uint256 word, Amounts amounts, uint256 known) private pure returns (bool) {
+        unchecked {
+            if (word == 0 && amounts.amount(0) != 0) return false;
+            if (8 * word + 7 <= known) return true;
+            return 8 * word <= known && amounts.beyond(known - 8 * word) == 0;
+        }
+    }
+
+    /// @dev Applies an octet account by account.
+    function _postOneByOne(uint256 word, Amounts amounts, uint256 known) private {
+        for (uint256 lane; lane < 8; ++lane) {
+            int256 amount = amounts.amount(lane);
+            if (amount == 0) continue;
+            _requireKnown(8 * word + lane, known);
+            _balances[word] = _added(_balances[word], uint32(8 * word + lane), amount);
+        }
+    }
+
+    /// @dev The word with an amount added to an account's lane; what does not fit there is carried on.
+    function _added(Lanes lanes, uint32 account, int256 amount) private returns (Lanes) {
+        uint64 balance = _balanceIn(lanes, account);
         int256 result;
         unchecked {
-            result = int256(uint256(balance)) + amount;
+            result = int256(uint256(balance)) + amount; // an amount has 64 bits
         }
-        // Below zero it is above as well, without its sign.
-        if (uint256(result) > type(uint64).max) {
-            if (result < 0) revert InsufficientBalance(account, uint256(-int256(amount)), balance);
-            revert BalanceOverflow(account, uint256(result));
-        }
-        return lanes.set(account, uint64(uint256(result)));
+        if (result < 0) revert InsufficientBalance(account, uint256(-amount), balance);
+        return _with(lanes, account, balance, uint256(result));
+    }
+
+    function _balanceIn(Lanes lanes, uint32 account) private view returns (uint64) {
+        (uint256 low, bool more) = lanes.get(account);
+        return uint64(more ? low | (uint256(_higher[account]) << LanesLibrary.LOW_BITS) : low);
+    }
+
+    /// @dev The word with another balance in an account's lane; what does not fit there is kept beside.
+    function _with(Lanes lanes, uint32 account, uint256 before, uint256 balance) private returns (Lanes) {
+        if (balance > type(uint64).max) revert BalanceOverflow(account, balance);
+        uint256 higher = balance >> LanesLibrary.LOW_BITS;
+        if (higher != before >> LanesLibrary.LOW_BITS) _higher[account] = uint64(higher);
+        return lanes.set(account, balance);
     }
 
     function _setBalance(uint32 account, uint256 balance) private {
-        if (balance > type(uint64).max) revert BalanceOverflow(account, balance);
         uint256 word = LanesLibrary.wordOf(account);
-        _balances[word] = _balances[word].set(account, uint64(balance));
+        Lanes lanes = _balances[word];
+        _balances[word] = _with(lanes, account, _balanceIn(lanes, account), balance);
     }
 
-    function _requireKnown(uint32 account, uint256 known) private pure {
+    function _requireKnown(uint256 account, uint256 known) private pure {
         if (account == 0 || account > known) revert UnknownAccount(account);
     }
 
@@ -276,11 +347,11 @@ contract Vault is IVault, Ownable2Step {
     function _passOn(uint32 from, uint32 to) private {
         uint64 left = from == 0 ? 0 : balanceOf(from);
         if (left == 0 || from == to) return;
-        bytes memory postings = PostingsLibrary.list(2);
-        PostingsLibrary.put(postings, 0, from, -int256(uint256(left)));
-        PostingsLibrary.put(postings, 1, to, int256(uint256(left)));
+        bytes memory postings = PostingsLibrary.open(2);
+        PostingsLibrary.put(postings, from, -int256(uint256(left)));
+        PostingsLibrary.put(postings, to, int256(uint256(left)));
         _setBalance(from, 0);
         _setBalance(to, uint256(balanceOf(to)) + left);
-        emit Settled(msg.sender, postings);
+        emit Settled(msg.sender, postings, "");
     }
 }

@@ -4,13 +4,14 @@ import { hexlify, ZeroHash } from "ethers";
 
 import { type Connection, RefusedError } from "../chain/connection.ts";
 import { ChainFollower, type Service } from "../chain/follower.ts";
-import type { FlowRequest } from "../chain/service-view.ts";
+import type { Dispute, FlowRequest } from "../chain/service-view.ts";
 import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
-import { readingsOf, signEpoch } from "../evidence/bundle.ts";
+import { readingsOf, type SignedEpoch, signEpoch } from "../evidence/bundle.ts";
 import { Commitment, type FlowLeaf } from "../evidence/commitment.ts";
 import { toJson } from "../evidence/json.ts";
 import { keptMeterId } from "../evidence/kept-meter.ts";
 import { readingsRoot } from "../evidence/readings-tree.ts";
+import { sealingWith } from "../evidence/seal.ts";
 import type { EvidenceQuery } from "../evidence/request.ts";
 import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
 import { Recorder } from "../metering/recorder.ts";
@@ -23,7 +24,7 @@ import { packEnergy, packRows, packShortfalls } from "../settlement/rows.ts";
 import type { ReadingStore } from "../store/store.ts";
 import { type AggregatorIntent, decide, type Policy } from "./decide.ts";
 import { shortfalls } from "./distribute.ts";
-import { aggregatorEvidence } from "./evidence.ts";
+import { aggregatorEvidence, type Asked } from "./evidence.ts";
 
 /** What the Aggregator has at a DER's connection. */
 export interface Connected {
@@ -52,6 +53,8 @@ export class AggregatorAgent implements Agent {
   readonly #recorder: Recorder;
   readonly #metered = new Set<string>();
   readonly #log: Log;
+  /** Disputes on which its evidence is sealed. */
+  readonly #sealed = new Set<Dispute>();
   #server: EvidenceServer | undefined;
 
   constructor(options: AggregatorOptions) {
@@ -87,6 +90,7 @@ export class AggregatorAgent implements Agent {
       await this.#carryOut(intent);
       await this.#catchUp(); // the next page draws on what this one left, and evidence may be asked for at once
     }
+    await this.#sealDisputes();
   }
 
   async close(): Promise<void> {
@@ -232,22 +236,42 @@ export class AggregatorAgent implements Agent {
   }
 
   async #answer(query: EvidenceQuery, { requester }: Access): Promise<string | undefined> {
-    const { wallet, chainId } = this.#options.connection;
     const service = this.#serviceAt(query.aria);
     if (service === undefined) return undefined;
-    const der = this.#follower.ledger.ownerOf(query.account);
-    const venue = { chainId, aria: service.address };
-    const { epochSeconds } = service.terms.rules;
-    const meter = keptMeterId(this.address, der);
-    const epoch = { meter, epoch: query.epoch, epochSeconds };
-    const signed = await signEpoch(this.#options.store, { ...epoch, venue, der, signer: wallet });
+    const signed = await this.#signed(service, query);
     if (signed === undefined) return undefined;
     const { statement, signature } = signed;
     if (query.what === "statement") return toJson({ statement, signature });
     // The whole commitment tells of all DERs: it is for the Operator, and a DER sees only what concerns itself.
-    const asked = { ...query, withLeaves: requester === "operator" };
-    const keeper = { meter, signer: this.address };
-    return aggregatorEvidence(this.#options.connection, this.#options.store, service, keeper, signed, asked);
+    return this.#evidence(service, signed, { ...query, withLeaves: requester === "operator" });
+  }
+
+  #signed(service: Service, { account, epoch }: Omit<Asked, "withLeaves">): Promise<SignedEpoch | undefined> {
+    const { wallet, chainId } = this.#options.connection;
+    const der = this.#follower.ledger.ownerOf(account);
+    const venue = { chainId, aria: service.address };
+    const { epochSeconds } = service.terms.rules;
+    const of = { meter: keptMeterId(this.address, der), epoch, epochSeconds };
+    return signEpoch(this.#options.store, { ...of, venue, der, signer: wallet });
+  }
+
+  #evidence(service: Service, signed: SignedEpoch, asked: Asked): Promise<string> {
+    const { connection, store } = this.#options;
+    const keeper = { meter: keptMeterId(this.address, signed.statement.der), signer: this.address };
+    const seal = sealingWith(connection.wallet, store);
+    return aggregatorEvidence(connection, store, service, keeper, signed, asked, seal);
+  }
+
+  /** Seals what it has to say on open disputes while the key is here: from then on it can be written without. */
+  async #sealDisputes(): Promise<void> {
+    const { service } = this.#follower;
+    for (const dispute of service.view.disputes.values()) {
+      if (dispute.status !== "open" || this.#sealed.has(dispute)) continue;
+      const signed = await this.#signed(service, dispute);
+      if (signed === undefined) continue;
+      await this.#evidence(service, signed, { ...dispute, withLeaves: true });
+      this.#sealed.add(dispute);
+    }
   }
 
   #serviceAt(aria: string): Service | undefined {

@@ -4,6 +4,7 @@ import type { Service } from "../chain/follower.ts";
 import { blocksOf, makeBundle, type SignedEpoch } from "../evidence/bundle.ts";
 import { Commitment } from "../evidence/commitment.ts";
 import { type Bundle, bundleJson } from "../evidence/format.ts";
+import type { Sealing } from "../evidence/seal.ts";
 import type { StoreReader } from "../store/store.ts";
 
 /** What the Aggregator is asked about. */
@@ -22,6 +23,7 @@ export async function aggregatorEvidence(
   keeper: Pick<Bundle, "meter" | "signer">,
   signed: SignedEpoch,
   asked: Asked,
+  seal: Sealing,
 ): Promise<string> {
   const commitment = await committed(store, service, asked);
   const setting = {
@@ -33,7 +35,7 @@ export async function aggregatorEvidence(
     commitment: commitment === undefined ? null : sweepOf(service, asked, commitment),
   };
   const leaves = asked.withLeaves && commitment !== undefined ? [...commitment.leaves] : null;
-  return bundleJson(makeBundle(signed, setting, { role: "aggregator", leaves }));
+  return bundleJson(await seal(makeBundle(signed, setting, { role: "aggregator", leaves })));
 }
 
 async function committed(

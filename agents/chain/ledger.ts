@@ -14,6 +14,9 @@ import type { ChainEvent } from "./events.ts";
 
 const POSTING_BYTES = 12;
 const ACCOUNT_BYTES = 4;
+const OCTET_BYTES = 36;
+const LANES = 8;
+const LANE_BYTES = 4;
 
 /** The Vault's books, rebuilt from its events alone. Amounts in units. */
 export class Ledger {
@@ -69,13 +72,13 @@ export class Ledger {
         this.withdrawn.set(account, (this.withdrawn.get(account) ?? 0n) + amount);
         break;
       }
-      case "Settled":
-        for (const { account, amount } of unpackPostings(
-          (event.args as SettledEvent.OutputObject).postings,
-        )) {
+      case "Settled": {
+        const { postings, octets } = event.args as SettledEvent.OutputObject;
+        for (const { account, amount } of [...unpackPostings(postings), ...unpackOctets(octets)]) {
           this.#add(account, amount);
         }
         break;
+      }
       case "LockSet": {
         const { account, amount } = event.args as LockSetEvent.OutputObject;
         this.#locks.set(account, amount);
@@ -116,4 +119,17 @@ export function unpackPostings(postings: string): Posting[] {
       amount: BigInt.asIntN(64, unsigned(postings, at + ACCOUNT_BYTES, POSTING_BYTES - ACCOUNT_BYTES)),
     };
   });
+}
+
+/** The postings that octets stand for, without those of zero (layout: contracts/types/Octets.sol). */
+export function unpackOctets(octets: string): Posting[] {
+  return Array.from({ length: (dataLength(octets) / OCTET_BYTES) * LANES }, (_, i) => {
+    const [octet, lane] = [Math.floor(i / LANES), i % LANES];
+    const word = unsigned(octets, octet * OCTET_BYTES, ACCOUNT_BYTES);
+    const at = (octet + 1) * OCTET_BYTES - (lane + 1) * LANE_BYTES; // lane 0 comes last
+    return {
+      account: word * BigInt(LANES) + BigInt(lane),
+      amount: BigInt.asIntN(8 * LANE_BYTES, unsigned(octets, at, LANE_BYTES)),
+    };
+  }).filter(({ amount }) => amount !== 0n);
 }

@@ -4,8 +4,9 @@ import { type Connection, RefusedError } from "../chain/connection.ts";
 import { ChainFollower, type Service } from "../chain/follower.ts";
 import type { Dispute, Entry, FlowRequest } from "../chain/service-view.ts";
 import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
-import { readingsOf, type SignedEpoch, signEpoch } from "../evidence/bundle.ts";
+import { readingsOf, type SignedEpoch, signEpoch, storedEpoch } from "../evidence/bundle.ts";
 import { toJson } from "../evidence/json.ts";
+import { sealingWith, storedSeals } from "../evidence/seal.ts";
 import type { EvidenceQuery } from "../evidence/request.ts";
 import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
 import { spansGap } from "../metering/epoch-energy.ts";
@@ -52,6 +53,8 @@ export class DerAgent implements Agent {
   readonly #refusedBy = new Map<string, RefusedError>();
   /** Disputes that ARIA refused, by its address and the epoch: it would refuse them again. */
   readonly #refusedDisputes = new Set<string>();
+  /** Disputes whose evidence is sealed. */
+  readonly #sealed = new Set<Dispute>();
   #server: EvidenceServer | undefined;
 
   constructor(options: DerOptions) {
@@ -103,6 +106,7 @@ export class DerAgent implements Agent {
     for (const intent of intents) await this.#carryOut(intent);
     // Whoever asks for evidence of what was just done shall find it.
     if (intents.length > 0) await this.#catchUp();
+    await this.#sealDisputes();
   }
 
   async close(): Promise<void> {
@@ -271,6 +275,41 @@ export class DerAgent implements Agent {
     });
   }
 
+  /** Seals the evidence of open disputes while the key is here: from then on it can be written and shown without. */
+  async #sealDisputes(): Promise<void> {
+    const { service, ledger } = this.#follower;
+    for (const dispute of this.#openDisputes(ledger.accountOf(this.address))) {
+      const { account, epoch } = dispute;
+      if (this.#sealed.has(dispute) || this.#meterOf(service, account, epoch) !== this.#meterWallet.address)
+        continue;
+      const signed = await this.#signed(service, epoch);
+      if (signed === undefined) continue;
+      await this.#evidence(service, signed, dispute);
+      this.#sealed.add(dispute);
+    }
+  }
+
+  #meterOf({ view }: Service, account: bigint, epoch: number): string {
+    return view.meterOf(account, epoch) ?? this.#meterWallet.address;
+  }
+
+  /** What the meter of its time says of an epoch: one that was replaced can sign no more, but what it signed stands. */
+  #said(service: Service, account: bigint, epoch: number): Promise<SignedEpoch | undefined> {
+    const meter = this.#meterOf(service, account, epoch);
+    if (meter === this.#meterWallet.address) return this.#signed(service, epoch);
+    const { epochSeconds } = service.terms.rules;
+    return storedEpoch(this.#options.store, { meter, epoch, epochSeconds, aria: service.address });
+  }
+
+  #evidence(service: Service, signed: SignedEpoch, dispute: Dispute | undefined): Promise<string> {
+    const { connection, store } = this.#options;
+    const account = this.#follower.ledger.accountOf(this.address) ?? 0n;
+    const meter = this.#meterOf(service, account, signed.statement.epoch);
+    const seal =
+      meter === this.#meterWallet.address ? sealingWith(this.#meterWallet, store) : storedSeals(store);
+    return derEvidence(connection, service, meter, signed, dispute, seal);
+  }
+
   #access(query: EvidenceQuery, requester: string): Access {
     const { ledger } = this.#follower;
     const service = this.#serviceAt(query.aria);
@@ -286,12 +325,11 @@ export class DerAgent implements Agent {
   async #answer({ aria, account, epoch, what }: EvidenceQuery): Promise<string | undefined> {
     const service = this.#serviceAt(aria);
     if (service === undefined) return undefined;
-    const signed = await this.#signed(service, epoch);
+    const signed = await this.#said(service, account, epoch);
     if (signed === undefined) return undefined;
     const { statement, signature } = signed;
     if (what === "statement") return toJson({ statement, signature });
-    const dispute = service.view.disputes.get((account << 32n) | BigInt(epoch));
-    return derEvidence(this.#options.connection, service, this.#meterWallet.address, signed, dispute);
+    return this.#evidence(service, signed, service.view.disputes.get((account << 32n) | BigInt(epoch)));
   }
 
   #serviceAt(aria: string): Service | undefined {

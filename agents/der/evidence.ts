@@ -5,6 +5,7 @@ import type { Dispute } from "../chain/service-view.ts";
 import { claimOf } from "../chain/witness.ts";
 import { blocksOf, makeBundle, type SignedEpoch } from "../evidence/bundle.ts";
 import { bundleJson } from "../evidence/format.ts";
+import type { Sealing } from "../evidence/seal.ts";
 
 /** All that a DER has of an epoch, and of its dispute if there is one, as JSON text. */
 export async function derEvidence(
@@ -13,6 +14,7 @@ export async function derEvidence(
   meter: string,
   signed: SignedEpoch,
   dispute: Dispute | undefined,
+  seal: Sealing,
 ): Promise<string> {
   const entry = dispute && service.view.entryOf(dispute.account, dispute.epoch);
   const setting = {
@@ -27,5 +29,5 @@ export async function derEvidence(
       : null,
   };
   const claim = dispute && entry ? claimOf(dispute, entry, service) : null;
-  return bundleJson(makeBundle(signed, setting, { role: "der", claim }));
+  return bundleJson(await seal(makeBundle(signed, setting, { role: "der", claim })));
 }

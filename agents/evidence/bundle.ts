@@ -3,7 +3,14 @@ import { keccak256, type Signer, toUtf8Bytes } from "ethers";
 import { epochEnergyWh } from "../metering/epoch-energy.ts";
 import type { StampedReading } from "../metering/reading.ts";
 import type { ReadingStore, StoreReader } from "../store/store.ts";
-import { type Bundle, BUNDLE_FORMAT, BUNDLE_VERSION, wireReadings } from "./format.ts";
+import {
+  type Bundle,
+  BUNDLE_FORMAT,
+  BUNDLE_VERSION,
+  parseStatement,
+  type Unsealed,
+  wireReadings,
+} from "./format.ts";
 import { toJson } from "./json.ts";
 import { readingsProofs, readingsRoot } from "./readings-tree.ts";
 import { type FlowStatement, signStatement, type Venue } from "./statement.ts";
@@ -80,6 +87,17 @@ export async function signEpoch(
   return { ...measured, statement, signature };
 }
 
+/** An epoch as it was signed before; undefined if it was not. No key is needed. */
+export async function storedEpoch(
+  store: StoreReader,
+  of: EpochOfMeter & Pick<Venue, "aria">,
+): Promise<SignedEpoch | undefined> {
+  const stored = await store.statementOf(of.meter, of.epoch, of.aria);
+  const signed =
+    stored && parseStatement(`{"statement":${stored.payload},"signature":"${stored.signature}"}`);
+  return signed && { ...(await readingsOf(store, of)), ...signed };
+}
+
 /** What a bundle says besides the signed readings. */
 export interface BundleSetting {
   readonly venue: Venue;
@@ -98,8 +116,8 @@ export type RolePart =
   | Pick<Extract<Bundle, { role: "aggregator" }>, "role" | "leaves">
   | Pick<Extract<Bundle, { role: "feeder" }>, "role" | "feeder" | "neighbours">;
 
-/** Puts a bundle together, its fields in the order in which they are written. */
-export function makeBundle(signed: SignedEpoch, setting: BundleSetting, part: RolePart): Bundle {
+/** Puts a bundle together, its fields in the order in which they are written, but for the seal, which comes last. */
+export function makeBundle(signed: SignedEpoch, setting: BundleSetting, part: RolePart): Unsealed {
   const { venue, registry, epochSeconds, meter, signer, headers, commitment } = setting;
   const { role, ...rest } = part;
   return {
@@ -118,7 +136,7 @@ export function makeBundle(signed: SignedEpoch, setting: BundleSetting, part: Ro
     proofs: readingsProofs(signed.readings),
     commitment,
     ...rest,
-  } as Bundle;
+  } as Unsealed;
 }
 
 /** The blocks that a bundle's readings are stamped with. */

@@ -49,6 +49,19 @@ export async function judge(evidence: Evidence, factsOf: FactsOf, subject?: Subj
   };
 }
 
+/**
+ * Whether somebody showed its own evidence, be it good or bad: of the form, sealed, by the key that counts. Whatever else
+ * comes may be of whoever stands between.
+ */
+export function isOwn(examined: Examined | undefined): boolean {
+  const held = new Set(
+    examined?.checks.filter(({ outcome }) => outcome === "holds").map(({ check }) => check),
+  );
+  return OWN.every((check) => held.has(check));
+}
+
+const OWN: readonly CheckName[] = ["format", "seal", "authority"];
+
 async function examine(
   role: Role,
   text: string | undefined,

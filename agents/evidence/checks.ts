@@ -1,4 +1,4 @@
-/** The checks a bundle has to pass. Those after `neighbours` need a chain to ask. */
+/** The checks a bundle has to pass. Those after `seal` need a chain to ask. */
 export const CHECKS = {
   format: "the file is a bundle of the published form",
   readings: "each reading's digest is right and names the reading before it; the register never falls",
@@ -14,6 +14,7 @@ export const CHECKS = {
   claim: "the claim is what the register shows beyond the credit",
   commitment: "the statement is what was committed to",
   neighbours: "the neighbours' statements are signed by their meters, for this epoch",
+  seal: "all of the bundle is as the holder of this key gave it",
   chain: "the chain is the one that the bundle names",
   contract: "the Registry registered this ARIA, and its epochs are as long",
   blocks: "the blocks are the chain's own",

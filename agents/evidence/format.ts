@@ -114,19 +114,31 @@ const neighbour = z.strictObject({
   signature: hex(65).nullable(),
 });
 
+/** The holder's signature over all that stands before it: see seal.ts. */
+const seal = hex(65);
+
 export const bundleSchema = z.discriminatedUnion("role", [
-  z.strictObject({ role: z.literal("der"), ...common, claim: claim.nullable() }),
-  z.strictObject({ role: z.literal("aggregator"), ...common, leaves: z.array(leafSchema).min(1).nullable() }),
+  z.strictObject({ role: z.literal("der"), ...common, claim: claim.nullable(), seal }),
+  z.strictObject({
+    role: z.literal("aggregator"),
+    ...common,
+    leaves: z.array(leafSchema).min(1).nullable(),
+    seal,
+  }),
   z.strictObject({
     role: z.literal("feeder"),
     ...common,
     /** The Operator's number of this feeder; it may keep several. */
     feeder: whole,
     neighbours: z.array(neighbour),
+    seal,
   }),
 ]);
 
 export type Bundle = z.output<typeof bundleSchema>;
+/** A bundle before it is sealed. */
+export type Unsealed = OmitSeal<Bundle>;
+type OmitSeal<Kind> = Kind extends unknown ? Omit<Kind, "seal"> : never;
 export type Role = Bundle["role"];
 export type Commitment = NonNullable<Bundle["commitment"]>;
 export type Claim = z.output<typeof claim>;

@@ -1,4 +1,11 @@
-import { Signature, type Signer, type TypedDataDomain, TypedDataEncoder, verifyTypedData } from "ethers";
+import {
+  Signature,
+  type Signer,
+  type TypedDataDomain,
+  TypedDataEncoder,
+  type TypedDataField,
+  verifyTypedData,
+} from "ethers";
 
 /**
  * What a meter says of one DER in one epoch, in the form it signs (EIP-712). ARIA checks the same in
@@ -55,19 +62,30 @@ export function isSaidOf(
   { der, meter, epoch }: { readonly der: string; readonly meter: string; readonly epoch: number },
   { statement, signature }: { readonly statement: FlowStatement; readonly signature: string },
 ): boolean {
-  if (statement.der !== der || statement.epoch !== epoch) return false;
-  try {
-    return signerOf(venue, statement, signature) === meter;
-  } catch {
-    return false; // the library has errors of many kinds for bytes that are no signature
-  }
+  return (
+    statement.der === der && statement.epoch === epoch && signerOf(venue, statement, signature) === meter
+  );
+}
+
+/** Who signed a statement; undefined for what is no signature. */
+export function signerOf(venue: Venue, statement: FlowStatement, signature: string): string | undefined {
+  return recoveredSigner(venue, FLOW_STATEMENT_TYPES, statement, signature);
 }
 
 /**
- * Who signed a statement. As in ARIA, a signature has one form only: the library would take others for the same.
- * @throws TypeError for any other form
+ * Who signed typed data; undefined for what is no signature. As in ARIA, a signature has one form only: s in the lower
+ * half, v of 27 or 28, lower-case hex. The library would take others for the same.
  */
-export function signerOf(venue: Venue, statement: FlowStatement, signature: string): string {
-  if (Signature.from(signature).serialized !== signature) throw new TypeError("expected v of 27 or 28");
-  return verifyTypedData(domainOf(venue), FLOW_STATEMENT_TYPES, statement, signature);
+export function recoveredSigner(
+  venue: Venue,
+  types: Record<string, TypedDataField[]>,
+  value: object,
+  signature: string,
+): string | undefined {
+  try {
+    if (Signature.from(signature).serialized !== signature) return undefined;
+    return verifyTypedData(domainOf(venue), types, value, signature);
+  } catch {
+    return undefined; // the library has errors of many kinds for bytes that are no signature
+  }
 }

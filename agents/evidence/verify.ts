@@ -10,6 +10,7 @@ import { readHeader } from "./header.ts";
 import { feederMeterId, keptMeterId } from "./kept-meter.ts";
 import { onChainChecks, type ChainFacts } from "./on-chain.ts";
 import { provesReadings, readingsRoot } from "./readings-tree.ts";
+import { sealFaults } from "./seal.ts";
 import { signerOf, type Venue } from "./statement.ts";
 
 /**
@@ -73,6 +74,7 @@ function offlineFaults(bundle: Bundle): Fault[] {
     ...signatureFaults(bundle),
     ...commitmentFaults(bundle),
     ...roleFaults(bundle, content),
+    ...sealFaults(bundle),
   ];
 }
 
@@ -160,7 +162,7 @@ function signatureFaults({ chainId, aria, statement, signature, signer }: Bundle
 }
 
 function recoveredSigner(venue: Venue, statement: Bundle["statement"], signature: string): string {
-  return attempt(() => signerOf(venue, statement, signature)) ?? "a malformed signature";
+  return signerOf(venue, statement, signature) ?? "a malformed signature";
 }
 
 // ------------------------------------------------------------------------------------------------------------- Roles

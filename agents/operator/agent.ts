@@ -2,7 +2,7 @@ import type { Wallet } from "ethers";
 
 import { type Connection, RefusedError } from "../chain/connection.ts";
 import { ChainFollower } from "../chain/follower.ts";
-import { FAULTS, type Dispute } from "../chain/service-view.ts";
+import { FAULTS, type Dispute, type FlowRequest } from "../chain/service-view.ts";
 import { parseVerdict, verdictText } from "../evidence/verdict-text.ts";
 import { feederMeterId } from "../evidence/kept-meter.ts";
 import { Recorder } from "../metering/recorder.ts";
@@ -12,8 +12,9 @@ import { type Log, silent } from "../runtime/log.ts";
 import type { Agent } from "../runtime/run.ts";
 import { packEnergy } from "../settlement/rows.ts";
 import type { ReadingStore } from "../store/store.ts";
+import { committedIn, type Contradiction, contradictionsIn } from "./audit.ts";
 import { decide, type OperatorIntent, type Policy } from "./decide.ts";
-import { hear, type Hearing } from "./hearing.ts";
+import { hear, type Hearing, type HearingRoom } from "./hearing.ts";
 
 /** A feeder meter and what it sees. */
 export interface Feeder {
@@ -47,6 +48,9 @@ export interface Ruling extends Pick<Hearing, "evidence" | "verdict" | "evidence
   readonly heardAt: number;
 }
 
+/** What an audit leads to. */
+type Proof = { readonly kind: "prove" } & Contradiction;
+
 /** The grid company: funds, orders, commissions, keeps the feeder meter and rules on disputes. */
 export class OperatorAgent implements Agent {
   readonly #options: OperatorOptions;
@@ -54,6 +58,7 @@ export class OperatorAgent implements Agent {
   readonly #recorder: Recorder;
   readonly #log: Log;
   readonly #rulings = new Map<Dispute, Ruling>();
+  readonly #audited = new Set<FlowRequest>();
 
   constructor(options: OperatorOptions) {
     this.#options = options;
@@ -83,7 +88,9 @@ export class OperatorAgent implements Agent {
     await this.#recorder.record(await this.#follower.follow());
     const { service, ledger, head, epoch } = this.#follower;
     const { policy, baselineWh, inspected } = this.#options;
-    const intents = decide(policy, { now: head.timestamp, epoch, service, ledger, baselineWh, inspected });
+    const audited = (request: FlowRequest): boolean => this.#audited.has(request);
+    const known = { now: head.timestamp, epoch, service, ledger };
+    const intents = decide(policy, { ...known, baselineWh, inspected, audited });
     for (const intent of intents) await this.#carryOut(intent);
   }
 
@@ -92,7 +99,7 @@ export class OperatorAgent implements Agent {
     this.#options.connection.close();
   }
 
-  async #carryOut(intent: OperatorIntent): Promise<void> {
+  async #carryOut(intent: OperatorIntent | Proof): Promise<void> {
     try {
       await this.#send(intent);
     } catch (error) {
@@ -101,7 +108,7 @@ export class OperatorAgent implements Agent {
     }
   }
 
-  async #send(intent: OperatorIntent): Promise<void> {
+  async #send(intent: OperatorIntent | Proof): Promise<void> {
     const { connection } = this.#options;
     const aria = connection.ariaAt(this.#follower.service.address);
     switch (intent.kind) {
@@ -124,10 +131,19 @@ export class OperatorAgent implements Agent {
       case "rule":
         await this.#rule(intent.dispute);
         break;
+      case "audit":
+        await this.#audit(intent.request);
+        break;
+      case "prove": {
+        const { row, leaf, proof } = intent;
+        await connection.send("proveContradiction", () => aria.proveContradiction(row, leaf, [...proof]));
+        this.#log("proved a contradiction", { account: leaf.account, epoch: leaf.epoch });
+        break;
+      }
     }
   }
 
-  /** How long after a dispute a party may take to show its evidence: half of the time there is to rule. */
+  /** How long after a dispute a party may take to show evidence of its own: half of the time there is to rule. */
   get #patienceSeconds(): number {
     return Math.floor(this.#follower.service.terms.rules.rulingWindowSeconds / 2);
   }
@@ -151,15 +167,10 @@ export class OperatorAgent implements Agent {
     return { dispute, aria, heardAt, evidence: { der, aggregator, feeder }, evidenceHash, verdict };
   }
 
-  /** Undefined as long as a party that showed nothing may still do so. */
+  /** Undefined as long as a party that showed nothing of its own may still do so. */
   async #hear(dispute: Dispute): Promise<Ruling | undefined> {
-    const { connection, store, evidenceUrl, feeders } = this.#options;
-    const feederOf = (der: string): number | undefined => {
-      const feeder = feeders.findIndex(({ feeds }) => feeds(der));
-      return feeder < 0 ? undefined : feeder;
-    };
-    const room = { connection, store, follower: this.#follower, feederOf, evidenceUrl };
-    const { evidence, verdict, evidenceHash, complete } = await hear(dispute, room);
+    const { store } = this.#options;
+    const { evidence, verdict, evidenceHash, complete } = await hear(dispute, this.#room);
     const { service, head } = this.#follower;
     if (!complete && head.timestamp < dispute.raisedAt + this.#patienceSeconds) return undefined;
     const ruling = {
@@ -188,11 +199,35 @@ export class OperatorAgent implements Agent {
     return ruling;
   }
 
+  get #room(): HearingRoom {
+    const { connection, store, evidenceUrl, feeders } = this.#options;
+    const feederOf = (der: string): number | undefined => {
+      const feeder = feeders.findIndex(({ feeds }) => feeds(der));
+      return feeder < 0 ? undefined : feeder;
+    };
+    return { connection, store, follower: this.#follower, feederOf, evidenceUrl };
+  }
+
   async #sendRuling({ dispute, aria, verdict, evidenceHash }: Ruling): Promise<void> {
     const { connection } = this.#options;
     const fault = FAULTS.indexOf(verdict.fault);
     await connection.send("resolveDispute", () =>
       connection.ariaAt(aria).resolveDispute(dispute.id, verdict.awardedWh, fault, evidenceHash),
     );
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- Audits
+
+  /** Compares a sweep with what the Aggregator committed to by it, and has the contract fine it where they differ. */
+  async #audit(request: FlowRequest): Promise<void> {
+    const { service } = this.#follower;
+    this.#audited.add(request); // whatever comes of it: an Aggregator that shows nothing is not asked for ever
+    const commitment = await committedIn(request, this.#room);
+    if (commitment === undefined) {
+      this.#log("not audited", { request: request.id, reason: "the Aggregator did not show its leaves" });
+      return;
+    }
+    const proofs = contradictionsIn(service, request, commitment);
+    for (const proof of proofs) await this.#carryOut({ kind: "prove", ...proof }); // one refused keeps none from the next
   }
 }

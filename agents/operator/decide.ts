@@ -1,6 +1,6 @@
 import type { Service } from "../chain/follower.ts";
 import type { Ledger } from "../chain/ledger.ts";
-import type { Dispute } from "../chain/service-view.ts";
+import type { Dispute, FlowRequest } from "../chain/service-view.ts";
 
 /** How the Operator works. */
 export interface Policy {
@@ -24,6 +24,8 @@ export interface OperatorSituation {
   readonly baselineWh: (epoch: number) => bigint;
   /** Whether a meter was inspected and may be commissioned. */
   readonly inspected: (meter: string) => boolean;
+  /** Whether a sweep was compared with what was committed to by it. */
+  readonly audited: (request: FlowRequest) => boolean;
 }
 
 export type OperatorIntent =
@@ -31,12 +33,14 @@ export type OperatorIntent =
   | { kind: "commission"; commissionings: { der: string; meter: string }[] }
   | { kind: "order"; firstEpoch: number; baselineWh: bigint[] }
   | { kind: "rule"; dispute: Dispute }
+  | { kind: "audit"; request: FlowRequest }
   | { kind: "release"; requestIds: bigint[] };
 
 /** What the Operator does now: pure, from what it knows to what it wants done. */
 export function decide(policy: Policy, situation: OperatorSituation): OperatorIntent[] {
   return [
     ...rulings(situation),
+    ...audits(situation),
     ...releases(situation),
     ...funding(policy, situation),
     ...commissionings(situation),
@@ -51,6 +55,21 @@ function rulings({ service, now }: OperatorSituation): OperatorIntent[] {
         status === "open" && now <= raisedAt + service.terms.rules.rulingWindowSeconds,
     )
     .map((dispute) => ({ kind: "rule", dispute }));
+}
+
+/**
+ * A sweep is audited once nobody disputes it any more: the fine of a ruling is the DER's, and there is only one. Old ones
+ * are let be, so that an agent that starts anew does not ask for all there ever were.
+ */
+function audits({ service, now, audited }: OperatorSituation): OperatorIntent[] {
+  const { disputeWindowSeconds, rulingWindowSeconds } = service.terms.rules;
+  return [...service.view.requests.values()]
+    .filter((request) => {
+      if (request.sweep === undefined || request.openDisputes > 0 || audited(request)) return false;
+      const since = now - request.sweep.sweptAt - disputeWindowSeconds;
+      return since > 0 && since <= 2 * rulingWindowSeconds;
+    })
+    .map((request) => ({ kind: "audit", request }));
 }
 
 function releases({ service, now }: OperatorSituation): OperatorIntent[] {

@@ -4,12 +4,13 @@ import type { ChainFollower } from "../chain/follower.ts";
 import type { Dispute } from "../chain/service-view.ts";
 import { dersOf, factsOf } from "../chain/witness.ts";
 import { blocksOf, makeBundle, signEpoch } from "../evidence/bundle.ts";
-import { type Evidence, judge, type Judgement, type Subject } from "../evidence/case.ts";
+import { type Evidence, isOwn, judge, type Judgement, type Subject } from "../evidence/case.ts";
 import type { What } from "../evidence/access.ts";
 import { bundleJson, type Neighbour, parseStatement } from "../evidence/format.ts";
 import { feederMeterId } from "../evidence/kept-meter.ts";
 import type { ChainFacts } from "../evidence/on-chain.ts";
 import { fetchEvidence } from "../evidence/query.ts";
+import { sealingWith } from "../evidence/seal.ts";
 import { isSaidOf } from "../evidence/statement.ts";
 import type { ReadingStore } from "../store/store.ts";
 
@@ -23,7 +24,7 @@ export interface HearingRoom {
 }
 
 export interface Hearing extends Judgement {
-  /** Whether everybody who was asked has answered; if not, evidence may still be on its way. */
+  /** Whether everybody who was asked has answered for itself; if not, its evidence may still be on its way. */
   readonly complete: boolean;
   /** All that was heard, as it was heard. */
   readonly evidence: Evidence;
@@ -37,7 +38,7 @@ export async function hear(dispute: Dispute, room: HearingRoom): Promise<Hearing
   const aggregator = await ask(ledger.ownerOf(service.terms.aggregatorAccount), dispute, room);
   const heard = { der, aggregator, feeder: await feederEvidence(dispute, room, []) };
   const judgement = await judgeAll(heard, room, subject);
-  const complete = der !== undefined && aggregator !== undefined;
+  const complete = isOwn(judgement.examined.der) && isOwn(judgement.examined.aggregator);
   if (judgement.verdict.rule !== "neighbours-unconfirmed") return { ...judgement, complete, evidence: heard };
   // Only now are the neighbours troubled: what their meters signed may decide it.
   const neighbours = neighboursOf(dispute, room);
@@ -63,7 +64,8 @@ function subjectOf({ account, epoch }: Dispute, { connection, follower }: Hearin
   return { chainId: connection.chainId, aria: follower.service.address, statement: { der, epoch } };
 }
 
-async function ask(
+/** Asks a party for its evidence of an account in an epoch; undefined if it gives none. */
+export async function ask(
   party: string,
   { account, epoch }: Pick<Dispute, "account" | "epoch">,
   room: HearingRoom,
@@ -120,7 +122,8 @@ async function feederEvidence(
     signature: null,
     ...signed.find((candidate) => candidate.account === account),
   }));
-  return bundleJson(makeBundle(own, setting, { role: "feeder", feeder, neighbours }));
+  const seal = sealingWith(wallet, store);
+  return bundleJson(await seal(makeBundle(own, setting, { role: "feeder", feeder, neighbours })));
 }
 
 /** The other DERs behind the same feeder in the epoch. */

@@ -8,6 +8,7 @@ import { type Bundle, BundleFormatError, type Role } from "../evidence/format.ts
 import { askChain, type ChainOptions, disputeId, withChainOptions } from "./chain.ts";
 import { Failure } from "./failure.ts";
 import { bundleIn, readText } from "./files.ts";
+import type { Shell } from "./shell.ts";
 import { counted, grouped, holderOf, jsonText } from "./words.ts";
 
 interface AdjudicateOptions extends ChainOptions {
@@ -20,7 +21,7 @@ const NONE = "none";
 const ROLES: readonly Role[] = ["der", "aggregator", "feeder"];
 
 /** `pof adjudicate`: comes to the verdict again that the published rules give. */
-export function addAdjudicate(program: Command, done: (status: number) => void): void {
+export function addAdjudicate(program: Command, shell: Shell): void {
   withChainOptions(
     program
       .command("adjudicate")
@@ -40,13 +41,17 @@ export function addAdjudicate(program: Command, done: (status: number) => void):
       "\nWith --rpc the verdict is compared with the ruling on the chain. Exit status: 0, or 1 if the chain has another ruling;\n2 for a file that cannot be read.\n\nExamples:\n  npm run pof -- adjudicate der.json aggregator.json feeder.json\n  npm run pof -- adjudicate der.json none --rpc http://127.0.0.1:8545",
     )
     .action(async (der: string, aggregator: string, feeder: string, options: AdjudicateOptions) => {
-      done(await adjudicate({ der, aggregator, feeder }, options));
+      shell.done(await adjudicate({ der, aggregator, feeder }, options, shell));
     });
 }
 
 type Files = Readonly<Record<Role, string>>;
 
-async function adjudicate(files: Files, { rpc, ...options }: AdjudicateOptions): Promise<number> {
+async function adjudicate(
+  files: Files,
+  { rpc, ...options }: AdjudicateOptions,
+  shell: Shell,
+): Promise<number> {
   const evidence = {
     der: textOf(files.der),
     aggregator: textOf(files.aggregator),
@@ -60,7 +65,7 @@ async function adjudicate(files: Files, { rpc, ...options }: AdjudicateOptions):
       : await askChain({ ...options, rpc }, bundlesIn(evidence), (chain) =>
           compared(evidence, chain, options.dispute),
         );
-  process.stdout.write(
+  shell.stdout.write(
     `${options.json ? documentOf(files, outcome) : report(files, outcome, rpc !== undefined)}\n`,
   );
   return outcome.ruling?.agrees === false ? 1 : 0;

@@ -9,6 +9,7 @@ import { bundleIn } from "./files.ts";
 import { atDesk, operatorOf, servicesOf } from "./party.ts";
 import { type HeardDispute, heardDisputeOf, heardDisputes } from "./queue.ts";
 import { addRule } from "./rule.ts";
+import type { Shell } from "./shell.ts";
 import { counted, epochTime, grouped, holderOf, jsonText, subjectLine, timeOf } from "./words.ts";
 
 interface DisputesOptions {
@@ -19,7 +20,7 @@ interface DisputesOptions {
 }
 
 /** `pof disputes`: what the rules left to a person. */
-export function addDisputes(program: Command, done: (status: number) => void): void {
+export function addDisputes(program: Command, shell: Shell): void {
   const disputes = program
     .command("disputes")
     .description("The queue of what the rules left to a person: list, show, rule.")
@@ -39,23 +40,23 @@ export function addDisputes(program: Command, done: (status: number) => void): v
     .option("--all", "all that were heard, the decided ones too")
     .addHelpText("after", "\nExample:\n  npm run --silent pof -- disputes list --config operator.json --json")
     .action(async (options: DisputesOptions) => {
-      done(await list(options));
+      shell.done(await list(options, shell));
     });
   withOptions(disputes.command("show").description("One dispute: why it was left open, and what was heard."))
     .argument("<id>", "the dispute's number", disputeId)
     .addHelpText("after", "\nExample:\n  npm run pof -- disputes show 17181849092 --config operator.json")
     .action(async (id: bigint, options: DisputesOptions) => {
-      done(await show(id, options));
+      shell.done(await show(id, options, shell));
     });
-  addRule(withOptions(disputes.command("rule")), done);
+  addRule(withOptions(disputes.command("rule")), shell);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- List
 
-async function list({ config, aria, all, json }: DisputesOptions): Promise<number> {
+async function list({ config, aria, all, json }: DisputesOptions, shell: Shell): Promise<number> {
   const heard = await atDesk(operatorOf(config), (desk) => heardDisputes(desk, servicesOf(desk, aria)));
   const wanted = heard.filter(({ waits }) => all === true || waits);
-  process.stdout.write(`${json ? jsonText({ disputes: wanted.map(summaryOf) }) : listed(wanted, all)}\n`);
+  shell.stdout.write(`${json ? jsonText({ disputes: wanted.map(summaryOf) }) : listed(wanted, all)}\n`);
   return 0;
 }
 
@@ -98,9 +99,9 @@ function listed(heard: readonly HeardDispute[], all: boolean | undefined): strin
 
 // ---------------------------------------------------------------------------------------------------------------- Show
 
-async function show(id: bigint, { config, aria, json }: DisputesOptions): Promise<number> {
+async function show(id: bigint, { config, aria, json }: DisputesOptions, shell: Shell): Promise<number> {
   const heard = await atDesk(operatorOf(config), (desk) => heardDisputeOf(desk, servicesOf(desk, aria), id));
-  process.stdout.write(`${json ? jsonText(detailsOf(heard)) : shown(heard, config)}\n`);
+  shell.stdout.write(`${json ? jsonText(detailsOf(heard)) : shown(heard, config)}\n`);
   return 0;
 }
 

@@ -5,15 +5,16 @@ import type { Command } from "commander";
 import { aggregatorEvidence } from "../aggregator/evidence.ts";
 import type { Service } from "../chain/follower.ts";
 import { derEvidence } from "../der/evidence.ts";
-import { readingsOf, type SignedEpoch } from "../evidence/bundle.ts";
-import { parseStatement } from "../evidence/format.ts";
+import { type SignedEpoch, storedEpoch } from "../evidence/bundle.ts";
 import { keptMeterId } from "../evidence/kept-meter.ts";
+import { storedSeals, UnsealedError } from "../evidence/seal.ts";
 import { parseVerdict } from "../evidence/verdict-text.ts";
 import { writeCase } from "./case-files.ts";
 import { address, disputeId } from "./chain.ts";
 import { Failure } from "./failure.ts";
 import { emptyFolder, writeText } from "./files.ts";
 import { atDesk, type Desk, type Party, partyOf, servicesOf } from "./party.ts";
+import type { Shell } from "./shell.ts";
 import { jsonText } from "./words.ts";
 
 interface EvidenceOptions {
@@ -25,7 +26,7 @@ interface EvidenceOptions {
 }
 
 /** `pof evidence`: what a party has of a dispute, as files. */
-export function addEvidence(program: Command, done: (status: number) => void): void {
+export function addEvidence(program: Command, shell: Shell): void {
   program
     .command("evidence")
     .description(
@@ -41,14 +42,17 @@ export function addEvidence(program: Command, done: (status: number) => void): v
     .option("--json", "print one JSON document on standard output, and nothing else")
     .addHelpText(
       "after",
-      "\nNo key is needed: what was signed is in the store.\n\nExamples:\n  npm run pof -- evidence --config operator.json --dispute 17181849092 --out cases\n  npm run pof -- evidence --config der.json --dispute 17181849092 --out cases",
+      "\nNo key is needed: what was signed and sealed is in the store.\n\nExamples:\n  npm run pof -- evidence --config operator.json --dispute 17181849092 --out cases\n  npm run pof -- evidence --config der.json --dispute 17181849092 --out cases",
     )
     .action(async (options: EvidenceOptions) => {
-      done(await evidence(options));
+      shell.done(await evidence(options, shell));
     });
 }
 
-async function evidence({ config, aria, dispute, out, json }: EvidenceOptions): Promise<number> {
+async function evidence(
+  { config, aria, dispute, out, json }: EvidenceOptions,
+  shell: Shell,
+): Promise<number> {
   const party = partyOf(config);
   const folder = join(out, dispute.toString());
   const files = await atDesk(party, async (desk) => {
@@ -58,7 +62,7 @@ async function evidence({ config, aria, dispute, out, json }: EvidenceOptions): 
       : [await own(party, desk, services, dispute, folder)];
   });
   const text = json ? jsonText({ disputeId: dispute, folder, files }) : `${folder}: ${files.join(", ")}`;
-  process.stdout.write(`${text}\n`);
+  shell.stdout.write(`${text}\n`);
   return 0;
 }
 
@@ -99,18 +103,29 @@ async function own(
 ): Promise<string> {
   const service = services.find(({ view }) => view.disputes.has(id));
   if (service === undefined) throw new Failure(1, `the chain has no dispute ${id}`);
-  const text = role === "der" ? await ofDer(desk, service, id) : await ofAggregator(desk, service, id);
+  const text = await sealed(role === "der" ? ofDer(desk, service, id) : ofAggregator(desk, service, id));
   const name = `${role}.json`;
   emptyFolder(folder);
   writeText(join(folder, name), text);
   return name;
 }
 
+/** @throws {Failure} for a bundle that the agent never sealed */
+async function sealed(text: Promise<string>): Promise<string> {
+  try {
+    return await text;
+  } catch (error) {
+    if (error instanceof UnsealedError) throw new Failure(1, error.message, { cause: error });
+    throw error;
+  }
+}
+
 async function ofDer(desk: Desk, service: Service, id: bigint): Promise<string> {
   const [account, epoch] = placeOf(id);
   const meter = service.view.meterOf(account, epoch) ?? "";
-  const signed = await storedEpoch(desk, service, meter, epoch);
-  return derEvidence(desk.connection, service, meter, signed, service.view.disputes.get(id));
+  const signed = await signedEpoch(desk, service, meter, epoch);
+  const dispute = service.view.disputes.get(id);
+  return derEvidence(desk.connection, service, meter, signed, dispute, storedSeals(desk.store));
 }
 
 async function ofAggregator(desk: Desk, service: Service, id: bigint): Promise<string> {
@@ -118,9 +133,10 @@ async function ofAggregator(desk: Desk, service: Service, id: bigint): Promise<s
   const [account, epoch] = placeOf(id);
   const signer = follower.ledger.ownerOf(service.terms.aggregatorAccount);
   const meter = keptMeterId(signer, follower.ledger.ownerOf(account));
-  const signed = await storedEpoch(desk, service, meter, epoch);
+  const signed = await signedEpoch(desk, service, meter, epoch);
   const asked = { account, epoch, withLeaves: true };
-  return aggregatorEvidence(connection, store, service, { meter, signer }, signed, asked);
+  const seal = storedSeals(store);
+  return aggregatorEvidence(connection, store, service, { meter, signer }, signed, asked, seal);
 }
 
 /** A dispute's number is made of account and epoch. */
@@ -129,21 +145,19 @@ function placeOf(id: bigint): [account: bigint, epoch: number] {
 }
 
 /** An epoch as it was signed: only the agent, which has the key, can sign one. */
-async function storedEpoch(
+async function signedEpoch(
   { store }: Desk,
   service: Service,
   meter: string,
   epoch: number,
 ): Promise<SignedEpoch> {
-  const stored = await store.statementOf(meter, epoch, service.address);
-  const signed =
-    stored && parseStatement(`{"statement":${stored.payload},"signature":"${stored.signature}"}`);
+  const { epochSeconds } = service.terms.rules;
+  const signed = await storedEpoch(store, { meter, epoch, epochSeconds, aria: service.address });
   if (signed === undefined) {
     throw new Failure(
       1,
       `the store has no statement of meter ${meter} for epoch ${epoch}: is this the DER's or the Aggregator's own configuration?`,
     );
   }
-  const { epochSeconds } = service.terms.rules;
-  return { ...(await readingsOf(store, { meter, epoch, epochSeconds })), ...signed };
+  return signed;
 }

@@ -8,6 +8,7 @@ import { type CaseView, type Interval, partsAt, viewOf } from "./case.ts";
 import { chartOf } from "./chart.ts";
 import { Failure } from "./failure.ts";
 import { bundleIn, readText, writeText } from "./files.ts";
+import type { Shell } from "./shell.ts";
 import { epochTime, grouped, holderOf, jsonText } from "./words.ts";
 
 interface ExplainOptions {
@@ -16,7 +17,7 @@ interface ExplainOptions {
 }
 
 /** `pof explain`: a case for a person to look at. */
-export function addExplain(program: Command, done: (status: number) => void): void {
+export function addExplain(program: Command, shell: Shell): void {
   program
     .command("explain")
     .description("Puts the meters of a case side by side: a table, and a picture with --out.")
@@ -28,11 +29,11 @@ export function addExplain(program: Command, done: (status: number) => void): vo
       "\nIt tells what the files say; whether that holds is for `verify`.\n\nExamples:\n  npm run pof -- explain der.json aggregator.json feeder.json --out case.svg\n  npm run --silent pof -- explain der.json --json",
     )
     .action((files: string[], options: ExplainOptions) => {
-      done(explain(files, options));
+      shell.done(explain(files, options, shell));
     });
 }
 
-function explain(files: readonly string[], { out, json }: ExplainOptions): number {
+function explain(files: readonly string[], { out, json }: ExplainOptions, shell: Shell): number {
   const read = files.map((file) => ({ file, bundle: readable(file) }));
   const view = viewOf(read.map(({ bundle }) => bundle));
   if (out !== undefined) writeText(out, chartOf(view));
@@ -40,7 +41,7 @@ function explain(files: readonly string[], { out, json }: ExplainOptions): numbe
     const failed = faultsIn(verifyBundle(bundle)).map(({ check }) => check);
     return failed.length === 0 ? [] : [{ file, failed }];
   });
-  process.stdout.write(`${json ? documentOf(view, doubts, out) : report(view, doubts, out)}\n`);
+  shell.stdout.write(`${json ? documentOf(view, doubts, out) : report(view, doubts, out)}\n`);
   return 0;
 }
 

@@ -9,6 +9,7 @@ import { disputeId } from "./chain.ts";
 import { Failure, reasonOf } from "./failure.ts";
 import { atDesk, type Desk, operatorOf, type Party, servicesOf } from "./party.ts";
 import { type HeardDispute, heardDisputeOf } from "./queue.ts";
+import type { Shell } from "./shell.ts";
 import { grouped, jsonText, timeOf } from "./words.ts";
 
 interface RuleOptions {
@@ -21,7 +22,7 @@ interface RuleOptions {
 }
 
 /** `pof disputes rule`: a person's ruling. */
-export function addRule(command: Command, done: (status: number) => void): void {
+export function addRule(command: Command, shell: Shell): void {
   command
     .description("Rules on a dispute that was left to a person, with the hash of the evidence heard.")
     .argument("<id>", "the dispute's number", disputeId)
@@ -33,25 +34,25 @@ export function addRule(command: Command, done: (status: number) => void): void 
       "\nIt is sent with the Operator's key, from the environment variable that the configuration names, and cannot be\ntaken back.\n\nExample:\n  OPERATOR_KEY=0x... npm run pof -- disputes rule 17181849092 --award 535 --fault aggregator --config operator.json",
     )
     .action(async (id: bigint, options: RuleOptions) => {
-      done(await rule(id, options));
+      shell.done(await rule(id, options, shell));
     });
 }
 
-async function rule(id: bigint, options: RuleOptions): Promise<number> {
+async function rule(id: bigint, options: RuleOptions, shell: Shell): Promise<number> {
   const party = operatorOf(options.config);
-  const key = keyFrom(party.config.walletKey);
-  if (!options.yes && !process.stdin.isTTY) {
+  const key = keyFrom(party.config.walletKey, shell.env);
+  if (!options.yes && !shell.stdin.isTTY) {
     throw new Failure(2, "there is no terminal to ask on: give --yes to send the ruling without being asked");
   }
   return atDesk(party, async (desk) => {
     const heard = await heardDisputeOf(desk, servicesOf(desk, options.aria), id);
     checkOpen(heard, desk);
     checkBounds(heard, options);
-    if (!options.yes && !(await confirmed(heard, options))) throw new Failure(1, "nothing was sent");
+    if (!options.yes && !(await confirmed(heard, options, shell))) throw new Failure(1, "nothing was sent");
     const transaction = await send(party, key, heard, options);
     const { evidenceHash } = heard.hearing;
     const { award: awardedWh, fault } = options;
-    process.stdout.write(
+    shell.stdout.write(
       options.json
         ? `${jsonText({ disputeId: id, fault, awardedWh, evidenceHash, transaction })}\n`
         : `Ruled on dispute ${id}: fault ${fault}, ${grouped(awardedWh)} Wh awarded, in transaction ${transaction}\n`,
@@ -88,8 +89,9 @@ function checkBounds({ dispute }: HeardDispute, { award, fault }: RuleOptions): 
 async function confirmed(
   { dispute, der, hearing }: HeardDispute,
   { award, fault }: RuleOptions,
+  { stdin: input, stderr: output }: Shell,
 ): Promise<boolean> {
-  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  const asking = createInterface({ input, output });
   try {
     const question = [
       `Dispute ${dispute.id} of the DER ${der}: fault ${fault}, ${grouped(award)} of ${grouped(dispute.claimWh)} Wh awarded,`,

@@ -6,6 +6,7 @@ import { type Bundle, BundleFormatError } from "../evidence/format.ts";
 import { verifyBundle } from "../evidence/verify.ts";
 import { askChain, type ChainOptions, withChainOptions } from "./chain.ts";
 import { bundleIn, readText } from "./files.ts";
+import type { Shell } from "./shell.ts";
 import { checkLines, counted, jsonText, subjectLine } from "./words.ts";
 
 interface VerifyOptions extends ChainOptions {
@@ -13,7 +14,7 @@ interface VerifyOptions extends ChainOptions {
 }
 
 /** `pof verify`: whether a bundle is what it says it is. */
-export function addVerify(program: Command, done: (status: number) => void): void {
+export function addVerify(program: Command, shell: Shell): void {
   withChainOptions(
     program
       .command("verify")
@@ -26,18 +27,18 @@ export function addVerify(program: Command, done: (status: number) => void): voi
       "\nExit status: 0 if every check holds that could be made, and with --rpc every one; 1 if not; 2 for a file that\ncannot be read.\n\nExamples:\n  npm run pof -- verify der.json\n  npm run pof -- verify der.json --rpc http://127.0.0.1:8545\n  npm run --silent pof -- verify der.json --json",
     )
     .action(async (file: string, options: VerifyOptions) => {
-      done(await verify(file, options));
+      shell.done(await verify(file, options, shell));
     });
 }
 
-async function verify(file: string, options: VerifyOptions): Promise<number> {
+async function verify(file: string, options: VerifyOptions, shell: Shell): Promise<number> {
   const bundle = bundleIn(readText(file));
   const readable = bundle instanceof BundleFormatError ? undefined : bundle;
   const checks =
     readable === undefined ? unreadable(bundle as BundleFormatError) : await checked(readable, options);
   const withChain = options.rpc !== undefined;
   const ok = checks.every(({ outcome }) => outcome === "holds" || (outcome === "unchecked" && !withChain));
-  process.stdout.write(
+  shell.stdout.write(
     `${options.json ? documentOf(file, readable, checks, ok) : report(file, readable, checks, options)}\n`,
   );
   return ok ? 0 : 1;

@@ -61,8 +61,11 @@ export function loadConfig<Schema extends z.ZodType>(file: string, schema: Schem
 }
 
 /** The private key in an environment variable. @throws {ConfigError} when it is not there or malformed */
-export function keyFrom(variable: string): string {
-  const key = process.env[variable];
+export function keyFrom(
+  variable: string,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): string {
+  const key = env[variable];
   if (key === undefined) throw new ConfigError(`set the environment variable ${variable} to a private key`);
   if (!/^0x[0-9a-fA-F]{64}$/.test(key)) {
     throw new ConfigError(

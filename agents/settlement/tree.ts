@@ -10,7 +10,7 @@ import { packEnergy, packRows, type RequestRow } from "./rows.ts";
 
 const REQUEST_LEAF = "0x01";
 const SWEPT_LEAF = "0x02";
-const FIGURES_PER_LEAF = 16;
+const FIGURES_PER_LEAF = 32;
 
 /** What was settled by one sweep, or requested and never swept. */
 export interface SettledRequest {

@@ -1,19 +1,21 @@
 /*
- * The file of a store, by the SQLite that is built into Node. Schema, version 3:
+ * The file of a store, by the SQLite that is built into Node. Schema, version 4:
  *
  *   readings     meter, block_timestamp, sequence | register_wh, power_w, block_number, block_hash,
  *                previous_digest, digest                        append-only; a meter's chain in order
  *   memories     meter | memory                                 the last of each meter
  *   statements   meter, epoch, aria | payload, signature        append-only
  *   commitments  aria, request_id | flow_root, json             append-only
+ *   seals        bundle_hash | seal                             append-only
  *   hearings     aria, dispute_id | der, aggregator, feeder, evidence_hash, verdict, heard_at
  *                                                               append-only
  *
  * The key is left of the bar. Addresses are 20-byte blobs, hashes and request_id (a uint256) 32-byte ones and
  * dispute_id (a uint64) an 8-byte one; payload, json and verdict are text. What parties sent as evidence is kept as
- * its UTF-8 bytes, for strangers may send what SQLite ends a text at. The rest are 64-bit integers. The timestamp comes first in the key because it never falls
- * along a chain, so one tree both keeps the chain and answers for an epoch; that the sequence has no gap or
- * repeat is checked as readings come in.
+ * its UTF-8 bytes, for strangers may send what SQLite ends a text at. The rest are 64-bit integers. The timestamp comes
+ * first in the key because it never falls along a chain, so one tree both keeps the chain and answers for an epoch;
+ * that the sequence has no gap or repeat is checked as readings come in. A store of version 2 lacks the seals: it is
+ * given room for them when it is opened to write.
  *
  * Every call is one transaction, written to the log (WAL) and synced before it ends. Beside the log, others may
  * read all the while. Two writers would keep refusing what the other one said, so a writer holds a lock from
@@ -27,9 +29,33 @@ import { DatabaseSync } from "node:sqlite";
 import { Tables } from "./sqlite-tables.ts";
 import { StoreFileError, StoreLockedError, StoreVersionError } from "./store.ts";
 
-const SCHEMA_VERSION = "3";
+const SCHEMA_VERSION = "4";
 /** "PoFl" in ASCII, where SQLite keeps whose file it is. */
 const APPLICATION_ID = String(0x506f466c);
+
+const SEALS = `
+  CREATE TABLE seals (
+    bundle_hash BLOB NOT NULL CHECK (length(bundle_hash) = 32),
+    seal        BLOB NOT NULL,
+    PRIMARY KEY (bundle_hash)
+  ) STRICT;
+  ${appendOnly("seals")}
+  PRAGMA user_version = 3;
+`;
+
+const MEMORIES = `
+  CREATE TABLE memories (
+    meter  BLOB NOT NULL PRIMARY KEY CHECK (length(meter) = 20),
+    memory BLOB NOT NULL
+  ) STRICT;
+  PRAGMA user_version = ${SCHEMA_VERSION};
+`;
+
+/** What brings a store of these versions to the next one. */
+const UPGRADES = new Map([
+  ["2", SEALS],
+  ["3", MEMORIES],
+]);
 
 const SCHEMA = `
   CREATE TABLE readings (
@@ -44,10 +70,6 @@ const SCHEMA = `
     digest          BLOB    NOT NULL CHECK (length(digest) = 32),
     PRIMARY KEY (meter, block_timestamp, sequence)
   ) STRICT, WITHOUT ROWID;
-  CREATE TABLE memories (
-    meter  BLOB NOT NULL PRIMARY KEY CHECK (length(meter) = 20),
-    memory BLOB NOT NULL
-  ) STRICT;
   CREATE TABLE statements (
     meter     BLOB    NOT NULL CHECK (length(meter) = 20),
     epoch     INTEGER NOT NULL,
@@ -76,7 +98,8 @@ const SCHEMA = `
   ) STRICT;
   ${["readings", "statements", "commitments", "hearings"].map(appendOnly).join("")}
   PRAGMA application_id = ${APPLICATION_ID};
-  PRAGMA user_version = ${SCHEMA_VERSION};
+  ${SEALS}
+  ${MEMORIES}
 `;
 
 function appendOnly(table: string): string {
@@ -178,13 +201,20 @@ function prepareFile(database: DatabaseSync, path: string): void {
   if (isEmpty(database)) database.exec("PRAGMA journal_mode = WAL");
   database.exec("BEGIN IMMEDIATE");
   if (isEmpty(database)) database.exec(SCHEMA);
-  else checkStore(database, path);
+  else upgrade(database);
+  checkStore(database, path);
   database.exec("COMMIT");
 }
 
 function isEmpty(database: DatabaseSync): boolean {
   const isUnmarked = pragma(database, "application_id") === "0" && pragma(database, "user_version") === "0";
   return isUnmarked && database.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
+}
+
+function upgrade(database: DatabaseSync): void {
+  if (pragma(database, "application_id") !== APPLICATION_ID) return;
+  const step = (): string | undefined => UPGRADES.get(pragma(database, "user_version"));
+  for (let sql = step(); sql !== undefined; sql = step()) database.exec(sql);
 }
 
 function checkStore(database: DatabaseSync, path: string): void {

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 
 import { addressBytes, FieldError, requireCount, type StampedReading } from "../metering/reading.ts";
-import type { MeterMemory, StoredCommitment, StoredHearing, StoredStatement } from "./store.ts";
+import type { MeterMemory, StoredCommitment, StoredHearing, StoredSeal, StoredStatement } from "./store.ts";
 
 const COLUMNS =
   "block_timestamp, sequence, register_wh, power_w, block_number, block_hash, previous_digest, digest";
@@ -30,6 +30,8 @@ function prepareAll(database: DatabaseSync) {
     statementOf: sql(`SELECT payload, signature FROM statements WHERE ${STATEMENT_KEY}`),
     insertCommitment: sql("INSERT INTO commitments (aria, request_id, flow_root, json) VALUES (?, ?, ?, ?)"),
     commitmentOf: sql("SELECT flow_root, json FROM commitments WHERE aria = ? AND request_id = ?"),
+    insertSeal: sql("INSERT INTO seals (bundle_hash, seal) VALUES (?, ?)"),
+    sealOf: sql("SELECT seal FROM seals WHERE bundle_hash = ?"),
     insertHearing: sql(
       "INSERT INTO hearings (aria, dispute_id, der, aggregator, feeder, evidence_hash, verdict, heard_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     ),
@@ -53,6 +55,7 @@ type ReadingRow = Integers<"block_timestamp" | "sequence" | "register_wh" | "pow
   Blobs<"block_hash" | "previous_digest" | "digest">;
 type StatementRow = Record<"payload", string> & Blobs<"signature">;
 type CommitmentRow = Blobs<"flow_root"> & Record<"json", string>;
+type SealRow = Blobs<"seal">;
 type HearingRow = Blobs<"dispute_id" | "evidence_hash"> &
   Record<"der" | "aggregator" | "feeder", Uint8Array | null> &
   Record<"verdict", string> &
@@ -125,6 +128,15 @@ export class Tables {
     const row = this.#sql.commitmentOf.get(addressBytes(aria), requestIdBytes(requestId)) as
       CommitmentRow | undefined;
     return row && { aria, requestId, flowRoot: hex(row.flow_root), json: row.json };
+  }
+
+  insertSeal({ bundleHash, seal }: StoredSeal): void {
+    this.#sql.insertSeal.run(hexBytes("bundleHash", bundleHash, 32), hexBytes("seal", seal));
+  }
+
+  sealOf(bundleHash: string): StoredSeal | undefined {
+    const row = this.#sql.sealOf.get(hexBytes("bundleHash", bundleHash, 32)) as SealRow | undefined;
+    return row && { bundleHash, seal: hex(row.seal) };
   }
 
   insertHearing(hearing: StoredHearing): void {

@@ -8,6 +8,7 @@ import {
   type ReadingStore,
   type StoredCommitment,
   type StoredHearing,
+  type StoredSeal,
   type StoredStatement,
   type StoreReader,
 } from "./store.ts";
@@ -71,6 +72,10 @@ class SqliteReader implements StoreReader {
     return promised(() => this.tables.commitmentOf(aria, requestId));
   }
 
+  sealOf(bundleHash: string): Promise<string | undefined> {
+    return promised(() => this.tables.sealOf(bundleHash)?.seal);
+  }
+
   hearingOf(aria: string, disputeId: bigint): Promise<StoredHearing | undefined> {
     return promised(() => this.tables.hearingOf(aria, disputeId));
   }
@@ -125,6 +130,14 @@ class SqliteStore extends SqliteReader implements ReadingStore {
           "flowRoot",
           "json",
         ]);
+    });
+  }
+
+  saveSeal(seal: StoredSeal): Promise<void> {
+    return this.#transaction(() => {
+      const stored = this.tables.sealOf(seal.bundleHash);
+      if (stored === undefined) this.tables.insertSeal(seal);
+      else refuseChange(`the seal of bundle ${seal.bundleHash}`, stored, seal, ["seal"]);
     });
   }
 

@@ -28,6 +28,14 @@ export interface StoredCommitment {
   readonly json: string;
 }
 
+/** The holder's signature over a bundle of evidence. */
+export interface StoredSeal {
+  /** Hash of the bundle without its seal, 32 bytes as 0x-hex. */
+  readonly bundleHash: string;
+  /** 0x and lower-case hex. */
+  readonly seal: string;
+}
+
 /** What the Operator heard on a dispute, and what it made of it. */
 export interface StoredHearing {
   /** Checksummed address of the ARIA contract. */
@@ -75,6 +83,8 @@ export interface StoreReader {
   readingsBetween(meter: string, fromTimestamp: number, toTimestamp: number): Promise<StampedReading[]>;
   statementOf(meter: string, epoch: number, aria: string): Promise<StoredStatement | undefined>;
   commitmentOf(aria: string, requestId: bigint): Promise<StoredCommitment | undefined>;
+  /** The seal of the bundle of this hash. */
+  sealOf(bundleHash: string): Promise<string | undefined>;
   hearingOf(aria: string, disputeId: bigint): Promise<StoredHearing | undefined>;
   /** All hearings of a contract's disputes, oldest first; of one second, by the dispute's number. */
   hearings(aria: string): Promise<StoredHearing[]>;
@@ -103,6 +113,11 @@ export interface ReadingStore extends StoreReader {
    * @throws {ConflictError} for another one of that contract and request: only one root can be on chain.
    */
   saveCommitment(commitment: StoredCommitment): Promise<void>;
+  /**
+   * Saves a seal; to be awaited before the bundle leaves the agent. The same one again is welcome.
+   * @throws {ConflictError} for another one of that bundle: a key seals a bundle in one way only.
+   */
+  saveSeal(seal: StoredSeal): Promise<void>;
   /**
    * Saves a hearing; to be awaited before its ruling is sent. The same one again is welcome.
    * @throws {ConflictError} for another one of that contract and dispute: what was heard is not heard anew.

@@ -4,6 +4,7 @@ pragma solidity 0.8.34;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 
 import {IAgreements} from "../interfaces/IAgreements.sol";
+import {Settlement} from "../libraries/Settlement.sol";
 import {Agreement, AgreementLibrary} from "../types/Agreement.sol";
 import {State} from "./State.sol";
 
@@ -34,14 +35,14 @@ abstract contract Agreements is State, IAgreements {
         if (status != AgreementStatus.None && status != AgreementStatus.Closed) {
             revert WrongAgreementStatus(account, AgreementStatus.None, status);
         }
-        uint64 deposit = uint64(_depositFor(powerW, DEPOSIT_PER_KW));
+        uint64 deposit = uint64(Settlement.depositFor(powerW, DEPOSIT_PER_KW));
         uint64 balance = vault().balanceOf(account);
         if (balance < deposit) revert DepositTooLow(deposit, balance);
 
         _agreements[account] = AgreementLibrary.create(account, price, deposit, powerW);
         ++_progress.prospective;
         emit Joined(account, msg.sender, powerW, price, deposit, meter);
-        vault().setLock(account, deposit);
+        vault().setLock(msg.sender, deposit);
     }
 
     /// @inheritdoc IAgreements
@@ -60,7 +61,7 @@ abstract contract Agreements is State, IAgreements {
         (uint32 account, Agreement agreement) = _agreementOfCaller();
         AgreementStatus status = agreement.status();
         if (status == AgreementStatus.Prospective) {
-            _turnAway(account, agreement);
+            _turnAway(msg.sender, account, agreement);
             return _currentEpoch();
         }
         if (status != AgreementStatus.Active)
@@ -80,7 +81,7 @@ abstract contract Agreements is State, IAgreements {
             revert WrongAgreementStatus(account, AgreementStatus.Leaving, status);
         uint256 notBefore = _startOf(agreement.until()) + SWEEP_WINDOW_SECONDS + 1;
         if (block.timestamp < notBefore) revert ClosingTooEarly(notBefore, block.timestamp);
-        _close(account, agreement);
+        _close(msg.sender, account, agreement);
     }
 
     // ------------------------------------------------------------------------------------------------ For the Operator
@@ -112,7 +113,7 @@ abstract contract Agreements is State, IAgreements {
         if (status != AgreementStatus.Prospective) {
             revert WrongAgreementStatus(account, AgreementStatus.Prospective, status);
         }
-        _turnAway(account, agreement);
+        _turnAway(der, account, agreement);
     }
 
     // ------------------------------------------------------------------------------------------------- For the owner
@@ -195,14 +196,14 @@ abstract contract Agreements is State, IAgreements {
         agreement = _agreements[account];
     }
 
-    function _turnAway(uint32 account, Agreement agreement) private {
+    function _turnAway(address der, uint32 account, Agreement agreement) private {
         --_progress.prospective;
-        _close(account, agreement);
+        _close(der, account, agreement);
     }
 
-    function _close(uint32 account, Agreement agreement) private {
+    function _close(address der, uint32 account, Agreement agreement) private {
         _agreements[account] = agreement.closed();
         emit AgreementClosed(account);
-        vault().setLock(account, 0);
+        vault().setLock(der, 0);
     }
 }

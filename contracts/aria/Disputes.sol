@@ -12,8 +12,9 @@ import {FlowRows} from "../libraries/FlowRows.sol";
 import {FlowTree} from "../libraries/FlowTree.sol";
 import {Settlement} from "../libraries/Settlement.sol";
 import {Statements} from "../libraries/Statements.sol";
-import {ENERGY_BYTES, LANES_PER_WORD} from "../types/EnergyLanes.sol";
+import {ENERGY_BYTES} from "../types/EnergyLanes.sol";
 import {PostingsLibrary} from "../types/Postings.sol";
+import {TAKEN_BYTES} from "../types/Penalties.sol";
 import {State} from "./State.sol";
 import {Terms} from "./Terms.sol";
 
@@ -30,8 +31,10 @@ contract Disputes is State, EIP712, IDisputes {
     struct Proven {
         uint256 requestedWh;
         uint256 shortfallWh;
-        uint256 penaltyTaken;
+        /// @dev beyond the tolerance, in this epoch
         uint256 penalisedWh;
+        /// @dev units taken for that
+        uint256 penalty;
         uint32 price;
     }
 
@@ -66,7 +69,7 @@ contract Disputes is State, EIP712, IDisputes {
         _requireMeter(account, statement, signature);
         bool checked = _checkBlockstamps(statement);
         uint256 claimWh = _claim(statement.energyWh, proven);
-        uint64 free = vault().freeOf(account); // the deposit stays whole, whatever is disputed
+        uint64 free = vault().freeOf(msg.sender); // the deposit stays whole, whatever is disputed
         if (free < DISPUTE_BOND) revert DisputeBondNotFree(DISPUTE_BOND, free);
 
         ++_requests[row.requestId].openDisputes;
@@ -74,12 +77,10 @@ contract Disputes is State, EIP712, IDisputes {
             status: DisputeStatus.Open,
             requestId: row.requestId,
             price: proven.price,
-            requestedWh: uint32(proven.requestedWh),
-            shortfallWh: uint32(proven.shortfallWh),
             claimWh: uint32(claimWh),
-            raisedAt: uint40(block.timestamp),
-            penaltyTaken: uint64(proven.penaltyTaken),
-            penalisedWh: uint64(proven.penalisedWh)
+            penalisedWh: uint32(proven.penalisedWh),
+            penalty: uint64(proven.penalty),
+            raisedAt: uint40(block.timestamp)
         });
         emit DisputeRaised(disputeId, account, row.requestId, uint32(claimWh), statement, signature, checked);
         _move(account, ESCROW_ACCOUNT, DISPUTE_BOND);
@@ -267,23 +268,50 @@ contract Disputes is State, EIP712, IDisputes {
         }
         bool swept = request.status != RequestStatus.Requested;
         _requireSettled(row, request.commitment, count, swept);
+        _readRequest(proven, row, account, epoch - firstEpoch, count);
+        // Not swept, it is as if zero had been reported; no penalty was taken.
+        if (swept) _readSweep(proven, row, epoch - firstEpoch, count);
+        else proven.shortfallWh = proven.requestedWh;
+    }
 
+    function _readRequest(
+        Proven memory proven,
+        SettledRow calldata row,
+        uint32 account,
+        uint256 offset,
+        uint256 count
+    ) private pure {
         uint128 terms = FlowRows.terms(row.requests, row.rowInLeaf, count);
         if (FlowRows.accountOf(terms) != account) revert RowOfAnother(account, FlowRows.accountOf(terms));
         proven.price = FlowRows.priceOf(terms);
-        (uint256 word, uint256 lane) = (
-            (epoch - firstEpoch) / LANES_PER_WORD,
-            (epoch - firstEpoch) % LANES_PER_WORD
+        proven.requestedWh = FlowRows.requestedIn(row.requests, row.rowInLeaf, offset, count);
+    }
+
+    function _readSweep(
+        Proven memory proven,
+        SettledRow calldata row,
+        uint256 offset,
+        uint256 count
+    ) private view {
+        proven.shortfallWh = FlowRows.missingIn(row.shortfalls, row.rowInLeaf, offset, count);
+        proven.penalisedWh = Settlement.excess(
+            proven.requestedWh,
+            proven.shortfallWh,
+            DELIVERY_TOLERANCE_BPS,
+            TOLERANCE_FLOOR_WH
         );
-        proven.requestedWh = FlowRows.requested(row.requests, row.rowInLeaf, word, count).lane(lane);
-        if (!swept) {
-            proven.shortfallWh = proven.requestedWh; // as if zero had been reported; no penalty was taken
-            return proven;
-        }
-        proven.shortfallWh = FlowRows.missing(row.shortfalls, row.rowInLeaf, word, count).lane(lane);
-        uint256 at = uint256(row.rowInLeaf) * FlowTree.PENALTY_BYTES;
-        proven.penaltyTaken = uint64(bytes8(row.penalties[at:at + FlowTree.PENALTY_BYTES]));
-        (, proven.penalisedWh) = Settlement.deliveryOf(
+        proven.penalty = _penaltyOf(row, count, proven.penalisedWh);
+    }
+
+    /// @dev The part of the penalty taken of a row, in units, that was for so many Wh.
+    function _penaltyOf(
+        SettledRow calldata row,
+        uint256 count,
+        uint256 penalisedWh
+    ) private view returns (uint256) {
+        uint256 at = uint256(row.rowInLeaf) * TAKEN_BYTES;
+        uint64 taken = uint64(bytes8(row.penalties[at:at + TAKEN_BYTES]));
+        (, uint256 rowPenalisedWh) = Settlement.deliveryOf(
             row.requests,
             row.shortfalls,
             row.rowInLeaf,
@@ -291,6 +319,7 @@ contract Disputes is State, EIP712, IDisputes {
             DELIVERY_TOLERANCE_BPS,
             TOLERANCE_FLOOR_WH
         );
+        return Settlement.refund(taken, rowPenalisedWh, penalisedWh);
     }
 
     /// @dev Checks that the rows of a leaf are part of what was requested, or swept.
@@ -308,7 +337,7 @@ contract Disputes is State, EIP712, IDisputes {
         bytes32 received;
         if (swept) {
             _requireLength(row.shortfalls, rowCount * count * ENERGY_BYTES);
-            _requireLength(row.penalties, rowCount * FlowTree.PENALTY_BYTES);
+            _requireLength(row.penalties, rowCount * TAKEN_BYTES);
             leaf = FlowTree.sweptLeaf(leaf, row.shortfalls, row.penalties);
             received = _sweptCommitment(MerkleProof.processProofCalldata(row.proof, leaf), row.flowRoot);
         } else {
@@ -340,22 +369,10 @@ contract Disputes is State, EIP712, IDisputes {
 
     /// @dev Takes an award, and the penalty that goes back with it, out of its request's escrow.
     function _award(Dispute storage dispute, uint256 awardedWh) private returns (Outcome memory outcome) {
-        uint256 requestedWh = dispute.requestedWh;
-        uint256 shortfallWh = dispute.shortfallWh;
-        uint256 before = Settlement.excess(
-            requestedWh,
-            shortfallWh,
-            DELIVERY_TOLERANCE_BPS,
-            TOLERANCE_FLOOR_WH
-        );
-        uint256 left = Settlement.excess(
-            requestedWh,
-            shortfallWh - awardedWh,
-            DELIVERY_TOLERANCE_BPS,
-            TOLERANCE_FLOOR_WH
-        );
+        uint256 penalisedWh = dispute.penalisedWh;
+        uint256 forgivenWh = awardedWh < penalisedWh ? awardedWh : penalisedWh;
         outcome.paid = Settlement.payment(awardedWh, dispute.price);
-        outcome.refunded = Settlement.refund(dispute.penaltyTaken, dispute.penalisedWh, before - left);
+        outcome.refunded = Settlement.refund(dispute.penalty, penalisedWh, forgivenWh);
 
         FlowRequest storage request = _requests[dispute.requestId];
         --request.openDisputes;
@@ -366,7 +383,7 @@ contract Disputes is State, EIP712, IDisputes {
     /// bond if that is less; nothing stands once it is released.
     function _fine(uint256 disputeId) private returns (uint256) {
         _fined[disputeId] = true;
-        return _progress.bonded ? _standing(vault().balanceOf(AGGREGATOR_ACCOUNT), MISREPORT_FINE) : 0;
+        return _progress.bonded ? _lesser(vault().balanceOf(AGGREGATOR_ACCOUNT), MISREPORT_FINE) : 0;
     }
 
     /// @dev Award and fine go to the DER; its own bond as well, unless it is forfeited to the Aggregator.
@@ -374,10 +391,10 @@ contract Disputes is State, EIP712, IDisputes {
         uint256 award = outcome.paid + outcome.refunded;
         int256 bondToDer = bondForfeited ? int256(0) : int256(uint256(DISPUTE_BOND));
         int256 bondToAggregator = int256(uint256(DISPUTE_BOND)) - bondToDer;
-        bytes memory postings = PostingsLibrary.list(3);
-        PostingsLibrary.put(postings, 0, AGGREGATOR_ACCOUNT, bondToAggregator - int256(outcome.fine));
-        PostingsLibrary.put(postings, 1, ESCROW_ACCOUNT, -int256(award + DISPUTE_BOND));
-        PostingsLibrary.put(postings, 2, account, int256(award + outcome.fine) + bondToDer);
-        vault().settle(postings);
+        bytes memory postings = PostingsLibrary.open(3);
+        PostingsLibrary.put(postings, AGGREGATOR_ACCOUNT, bondToAggregator - int256(outcome.fine));
+        PostingsLibrary.put(postings, ESCROW_ACCOUNT, -int256(award + DISPUTE_BOND));
+        PostingsLibrary.put(postings, account, int256(award + outcome.fine) + bondToDer);
+        vault().settle(postings, "");
     }
 }

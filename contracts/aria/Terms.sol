@@ -24,9 +24,13 @@ abstract contract Terms is IService, IARIATypes, AccessControl {
         uint32 operator;
         uint32 aggregator;
         uint32 escrow;
+        /// @dev whose account the Aggregator's is, whoever may have the role now
+        address aggregatorOwner;
     }
 
     IVault private immutable _vault;
+    uint256 private immutable _unit;
+    address internal immutable AGGREGATOR;
     uint32 internal immutable OPERATOR_ACCOUNT;
     uint32 internal immutable AGGREGATOR_ACCOUNT;
     uint32 internal immutable ESCROW_ACCOUNT;
@@ -59,6 +63,8 @@ abstract contract Terms is IService, IARIATypes, AccessControl {
 
     constructor(IVault vault_, Accounts memory accounts, Criteria memory criteria_, Rules memory rules_) {
         _vault = vault_;
+        _unit = vault_.unit();
+        AGGREGATOR = accounts.aggregatorOwner;
         OPERATOR_ACCOUNT = accounts.operator;
         AGGREGATOR_ACCOUNT = accounts.aggregator;
         ESCROW_ACCOUNT = accounts.escrow;
@@ -99,33 +105,27 @@ abstract contract Terms is IService, IARIATypes, AccessControl {
         return epoch * EPOCH_SECONDS;
     }
 
-    /// @dev The deposit for a power, in units, rounded up.
-    function _depositFor(uint256 powerW, uint256 depositPerKw) internal pure returns (uint256) {
-        return (powerW * depositPerKw + 999) / 1000;
-    }
-
     /// @dev The floor of a deposit, in units, rounded up: what must stand for the agreement to be in force.
     function _floorOf(uint256 deposit) internal view returns (uint256) {
         return (deposit * DEPOSIT_FLOOR_BPS + Settlement.BPS - 1) / Settlement.BPS;
     }
 
-    /// @dev What stands of a deposit or bond when the account holds `balance`, in units.
-    function _standing(uint256 balance, uint256 secured) internal pure returns (uint256) {
-        return balance < secured ? balance : secured;
+    function _lesser(uint256 a, uint256 b) internal pure returns (uint256) {
+        return a < b ? a : b;
     }
 
     /// @dev Deposits the coins of this call in the account of `party`.
     function _depositValue(address party) internal returns (uint32 account, uint64 amount) {
-        amount = uint64(msg.value / vault().unit());
+        amount = uint64(msg.value / _unit);
         account = vault().deposit{value: msg.value}(party, amount);
     }
 
     /// @dev Moves units from one account to another.
     function _move(uint32 from, uint32 to, uint256 amount) internal {
         if (amount == 0) return;
-        bytes memory postings = PostingsLibrary.list(2);
-        PostingsLibrary.put(postings, 0, from, -int256(amount));
-        PostingsLibrary.put(postings, 1, to, int256(amount));
-        vault().settle(postings);
+        bytes memory postings = PostingsLibrary.open(2);
+        PostingsLibrary.put(postings, from, -int256(amount));
+        PostingsLibrary.put(postings, to, int256(amount));
+        vault().settle(postings, "");
     }
 }

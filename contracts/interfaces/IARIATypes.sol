@@ -150,19 +150,18 @@ interface IARIATypes {
         bytes32 salt;
     }
 
+    /// @notice A dispute, in one slot: what its outcome is computed from. The event that raised it has the rest.
     struct Dispute {
         DisputeStatus status;
         uint32 requestId;
         uint32 price;
-        uint32 requestedWh;
-        uint32 shortfallWh;
         uint32 claimWh;
+        /// @dev Wh missing beyond the tolerance in the epoch
+        uint32 penalisedWh;
+        /// @dev units of the penalty taken of the row that were taken for those
+        uint64 penalty;
         /// @dev unix seconds
         uint40 raisedAt;
-        /// @dev units of penalty taken from this DER over the whole request
-        uint64 penaltyTaken;
-        /// @dev Wh beyond the tolerance over the whole request, which that penalty was for
-        uint64 penalisedWh;
     }
 
     struct Commissioning {
@@ -193,6 +192,8 @@ interface IARIATypes {
     error MalformedBytes(uint256 entryBytes, uint256 received);
     /// @notice An order reaches further ahead than any may. In epochs.
     error TooFarAhead(uint256 expected, uint256 received);
+    /// @notice A figure of a baseline is 2^31 Wh or more.
+    error EnergyTooLarge();
     error UnknownOrder(uint32 orderId);
     /// @notice The order passed is not what is left of the order stored.
     error OrderMismatch(bytes32 expected, bytes32 received);
@@ -201,6 +202,8 @@ interface IARIATypes {
     /// @notice More is requested in an epoch than is left of its baseline. In Wh.
     error BaselineExceeded(uint256 epoch, uint256 expected, uint256 received);
     error EmptyRequest();
+    /// @notice A request has more rows, or eights of epochs, than its sums can hold with DERs of the largest power.
+    error RequestTooLarge(uint256 expected, uint256 received);
     /// @notice Flow is requested before its first epoch starts: `expected` is the first that still can be.
     error EpochStarted(uint256 expected, uint256 received);
     /// @notice Requests follow each other: in a later run of epochs, or the same run with higher accounts.

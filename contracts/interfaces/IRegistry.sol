@@ -8,8 +8,6 @@ interface IRegistry {
     error NotInCharge(address expected, address received);
     /// @notice No service is registered yet.
     error NoService();
-    /// @notice There is no such version.
-    error UnknownVersion(uint256 version, uint256 latest);
 
     /// @notice A new service is current. @param version 1 for the first, then counting up.
     event ServiceRegistered(uint32 indexed version, address indexed service, address indexed previous);
@@ -19,8 +17,6 @@ interface IRegistry {
 
     /// @notice The current service. Reverts with NoService before the first.
     function current() external view returns (address);
-    /// @notice The number of versions so far.
+    /// @notice The number of versions so far. Which service each one was, the events tell.
     function latestVersion() external view returns (uint32);
-    /// @notice The service of a version, 1 to `latestVersion()`.
-    function serviceAt(uint32 version) external view returns (address);
 }

@@ -22,12 +22,14 @@ interface IVault {
     error InsufficientBalance(uint32 account, uint256 expected, uint256 received);
     /// @notice More is withdrawn than lies above the lock. @param expected what is asked. @param received what is free.
     error InsufficientFree(uint32 account, uint256 expected, uint256 received);
-    /// @notice An account would rise above what its 64-bit lane can hold.
+    /// @notice An account would rise above what 64 bits can hold.
     error BalanceOverflow(uint32 account, uint256 balance);
     /// @notice A list of postings must sum to zero.
     error NotZeroSum(int256 sum);
     /// @notice A list of postings is not a whole number of 12-byte postings.
     error MalformedPostings(uint256 length);
+    /// @notice A list of octets is not a whole number of 36-byte octets.
+    error MalformedOctets(uint256 length);
     /// @notice The asset received is not the amount stated, in the asset's smallest parts: wrong coin value, coins sent
     /// to a token vault, or a token that takes a fee on transfer.
     error WrongValue(uint256 expected, uint256 received);
@@ -50,7 +52,8 @@ interface IVault {
     event Deposited(uint32 indexed account, address indexed from, uint64 amount);
     event Withdrawn(uint32 indexed account, address indexed to, uint64 amount);
     /// @notice The service moved money. @param postings 12 bytes each: account (4), signed amount in units (8).
-    event Settled(address indexed service, bytes postings);
+    /// @param octets 36 bytes each: word (4), signed amounts in units of the accounts 8 * word + 7 down to 8 * word (4 each)
+    event Settled(address indexed service, bytes postings, bytes octets);
     /// @notice The locked part of an account, in units; locks end with the generation of the service that set them.
     event LockSet(uint32 indexed account, uint32 indexed generation, uint64 amount);
     event HandOverAnnounced(address indexed next, uint256 notBefore);
@@ -74,18 +77,20 @@ interface IVault {
 
     // ---------------------------------------------------------------------------------------------- For the service
 
-    /// @notice Moves money between accounts.
-    /// @param postings 12 bytes each: account (uint32), amount in units (int64). Must sum to zero; no account may fall
-    /// below zero. Postings of neighbouring accounts (four share a storage slot) are cheapest side by side.
-    function settle(bytes calldata postings) external;
+    /// @notice Moves money between accounts, postings first. All amounts together must sum to zero; no account may fall below
+    /// zero, not in between either.
+    /// @param postings single accounts, 12 bytes each: account (uint32), amount in units (int64). Sorted ones cost least.
+    /// @param octets the eight accounts that share a storage word, 36 bytes each: word (uint32), then amounts in units
+    /// (int32 each) of the accounts 8 * word + 7 down to 8 * word
+    function settle(bytes calldata postings, bytes calldata octets) external;
 
-    /// @notice Sets the part of an account, in units, that cannot be withdrawn; 0 frees all.
-    function setLock(uint32 account, uint64 amount) external;
+    /// @notice Sets the part of an owner's account, in units, that cannot be withdrawn; 0 frees all.
+    function setLock(address owner, uint64 amount) external;
 
     // ------------------------------------------------------------------------------------------------ For the owner
 
     /// @notice Announces the next service. The exit window starts, in which every party may withdraw. The very first
-    /// service needs no window: there is nobody to protect yet.
+    /// announcement needs no window: there is nobody to protect yet.
     function announceHandOver(address next) external;
 
     /// @notice Takes an announcement back.
@@ -117,8 +122,8 @@ interface IVault {
     function balanceOf(uint32 account) external view returns (uint64);
     /// @notice What several accounts hold, in units, in the same order.
     function balancesOf(uint32[] calldata accounts) external view returns (uint64[] memory);
-    /// @notice The lock of an account, in units. It may exceed the balance; then all of the balance is locked.
-    function lockOf(uint32 account) external view returns (uint64);
-    /// @notice What an account's owner may withdraw now, in units.
-    function freeOf(uint32 account) external view returns (uint64);
+    /// @notice The lock of an owner's account, in units. It may exceed the balance; then all of the balance is locked.
+    function lockOf(address owner) external view returns (uint64);
+    /// @notice What an owner may withdraw from its account now, in units.
+    function freeOf(address owner) external view returns (uint64);
 }

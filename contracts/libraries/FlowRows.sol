@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.34;
 
-import {ENERGY_BYTES, EnergyLanes, EnergyLanesLibrary, LANES_PER_WORD} from "../types/EnergyLanes.sol";
+import {ENERGY_BYTES, EnergyLanesLibrary, LANES_PER_WORD} from "../types/EnergyLanes.sol";
 
 /// @title FlowRows: how a flow request, and its shortfalls, lie on the wire.
 /// @notice For `count` epochs, a request's row is 16 + 4 * count bytes, a row of shortfalls 4 * count:
@@ -62,26 +62,29 @@ library FlowRows {
         return uint64(packed);
     }
 
-    /// @dev The energy requested in word `word` (eight epochs) of a row.
-    function requested(
-        bytes calldata rows,
-        uint256 row,
-        uint256 word,
-        uint256 count
-    ) internal pure returns (EnergyLanes) {
-        uint256 first = word * LANES_PER_WORD;
-        return EnergyLanesLibrary.load(rows, requestedAt(row, first, count), count - first);
+    /// @dev The figure of one epoch in a list of 4 bytes each, such as a baseline.
+    function figureAt(bytes calldata list, uint256 epoch) internal pure returns (uint256) {
+        return EnergyLanesLibrary.load(list, epoch * ENERGY_BYTES, 1).lane(0);
     }
 
-    /// @dev The shortfalls in word `word` (eight epochs) of a row.
-    function missing(
+    /// @dev The energy requested of a row in one epoch of the run.
+    function requestedIn(
+        bytes calldata rows,
+        uint256 row,
+        uint256 epoch,
+        uint256 count
+    ) internal pure returns (uint256) {
+        return EnergyLanesLibrary.load(rows, requestedAt(row, epoch, count), 1).lane(0);
+    }
+
+    /// @dev What is missing of a row in one epoch of the run.
+    function missingIn(
         bytes calldata shortfalls,
         uint256 row,
-        uint256 word,
+        uint256 epoch,
         uint256 count
-    ) internal pure returns (EnergyLanes) {
-        uint256 first = word * LANES_PER_WORD;
-        return EnergyLanesLibrary.load(shortfalls, missingAt(row, first, count), count - first);
+    ) internal pure returns (uint256) {
+        return EnergyLanesLibrary.load(shortfalls, missingAt(row, epoch, count), 1).lane(0);
     }
 
     /// @dev How many words of eight epochs a row has.

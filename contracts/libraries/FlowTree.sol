@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.34;
 
-import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
-
 import {ENERGY_BYTES} from "../types/EnergyLanes.sol";
+// solhint-disable-next-line no-unused-import -- used in assembly
+import {TAKEN_BYTES} from "../types/Penalties.sol";
 import {FlowRows} from "./FlowRows.sol";
 
 /// @title FlowTree: Merkle roots over what was requested and what was settled, built on-chain.
 /// @notice With them a DER proves its own row in a dispute without passing everybody's. A leaf holds as many rows as
-/// make about sixteen figures, so that a short request costs few hashes and a long one a short proof.
+/// make about thirty-two figures, so that a short request costs few hashes and a long one a short proof.
 ///
 ///     request leaf = keccak256(0x01 | rows of the leaf)
 ///     swept leaf   = keccak256(0x02 | request leaf | shortfalls of the leaf | penalties taken, 8 bytes a row)
@@ -18,8 +18,7 @@ import {FlowRows} from "./FlowRows.sol";
 library FlowTree {
     bytes1 private constant REQUEST_LEAF = 0x01;
     bytes1 private constant SWEPT_LEAF = 0x02;
-    uint256 private constant FIGURES_PER_LEAF = 16;
-    uint256 internal constant PENALTY_BYTES = 8;
+    uint256 private constant FIGURES_PER_LEAF = 32;
 
     function rowsPerLeaf(uint256 count) internal pure returns (uint256) {
         return count >= FIGURES_PER_LEAF ? 1 : FIGURES_PER_LEAF / count;
@@ -37,94 +36,96 @@ library FlowTree {
         return keccak256(bytes.concat(SWEPT_LEAF, requestLeaf_, shortfallsOfLeaf, penaltiesOfLeaf));
     }
 
-    /// @dev The leaves of a request of `rowCount` rows: `requestLeaf` of each, without a copy kept in memory.
-    function requestLeaves(
-        bytes calldata rows,
-        uint256 rowCount,
-        uint256 count
-    ) internal pure returns (bytes32[] memory leaves) {
-        unchecked {
-            uint256 perLeaf = rowsPerLeaf(count);
-            uint256 stride = perLeaf * FlowRows.rowBytes(count);
-            leaves = new bytes32[]((rowCount + perLeaf - 1) / perLeaf);
-            for (uint256 i; i < leaves.length; ++i) {
-                (uint256 from, uint256 length) = _part(i, stride, rows.length);
-                bytes32 leaf;
-                assembly ("memory-safe") {
-                    let at := mload(0x40)
-                    mstore8(at, 0x01)
-                    calldatacopy(add(at, 1), add(rows.offset, from), length)
-                    leaf := keccak256(at, add(length, 1))
+    /// @dev The tree of a request, its root first: `requestLeaf` of each leaf, without a copy of the rows kept in memory.
+    function requestTree(bytes calldata rows, uint256 count) internal pure returns (bytes32[] memory tree) {
+        uint256 stride = rowsPerLeaf(count) * FlowRows.rowBytes(count);
+        tree = _room((rows.length + stride - 1) / stride);
+        assembly ("memory-safe") {
+            let preimage := mload(0x40)
+            mstore8(preimage, 0x01)
+            let to := add(add(tree, 32), shl(5, mload(tree)))
+            let from := rows.offset
+            for {
+                let end := add(from, rows.length)
+            } lt(from, end) {
+                from := add(from, stride)
+            } {
+                let length := sub(end, from)
+                if gt(length, stride) {
+                    length := stride
                 }
-                leaves[i] = leaf;
+                calldatacopy(add(preimage, 1), from, length)
+                to := sub(to, 32)
+                mstore(to, keccak256(preimage, add(length, 1)))
             }
         }
+        _grow(tree);
     }
 
-    /// @dev The leaves of the same request, swept: `sweptLeaf` of each. @param penalties taken, 8 bytes a row.
-    function sweptLeaves(
-        bytes32[] memory requestLeaves_,
+    /// @dev The tree of the same request, swept: `sweptLeaf` of each leaf. @param penalties taken, 8 bytes a row.
+    function sweptTree(
+        bytes32[] memory requestTree_,
         bytes calldata shortfalls,
         bytes memory penalties,
         uint256 count
-    ) internal pure returns (bytes32[] memory leaves) {
-        unchecked {
-            uint256 perLeaf = rowsPerLeaf(count);
-            leaves = new bytes32[](requestLeaves_.length);
-            for (uint256 i; i < leaves.length; ++i) {
-                (uint256 from, uint256 length) = _part(i, perLeaf * count * ENERGY_BYTES, shortfalls.length);
-                (uint256 taken, uint256 takenLength) = _part(i, perLeaf * PENALTY_BYTES, penalties.length);
-                bytes32 leaf = requestLeaves_[i];
-                assembly ("memory-safe") {
-                    let at := mload(0x40)
-                    mstore8(at, 0x02)
-                    mstore(add(at, 1), leaf)
-                    calldatacopy(add(at, 33), add(shortfalls.offset, from), length)
-                    mcopy(add(add(at, 33), length), add(add(penalties, 32), taken), takenLength)
-                    leaf := keccak256(at, add(add(length, takenLength), 33))
-                }
-                leaves[i] = leaf;
-            }
-        }
-    }
-
-    /// @dev Room for the penalties of so many rows, none taken yet.
-    function penaltyList(uint256 rowCount) internal pure returns (bytes memory) {
-        return new bytes(rowCount * PENALTY_BYTES);
-    }
-
-    /// @dev Notes the penalty taken of a row, in units.
-    function writePenalty(bytes memory penalties, uint256 row, uint64 units) internal pure {
-        // The word that ends with the penalty: what precedes it, the length not least, stays.
-        uint256 offset = (row + 1) * PENALTY_BYTES;
+    ) internal pure returns (bytes32[] memory tree) {
+        uint256 stride = rowsPerLeaf(count) * count * ENERGY_BYTES;
+        tree = _room((requestTree_.length + 1) / 2);
         assembly ("memory-safe") {
-            let at := add(penalties, offset)
-            mstore(at, or(shl(64, shr(64, mload(at))), units))
-        }
-    }
-
-    /// @dev The root of a tree over `leaves`, at least one.
-    function root(bytes32[] memory leaves) internal pure returns (bytes32) {
-        unchecked {
-            uint256 count = leaves.length;
-            bytes32[] memory tree = new bytes32[](2 * count - 1);
-            for (uint256 i; i < count; ++i) tree[2 * count - 2 - i] = leaves[i];
-            for (uint256 i = count - 1; i > 0; --i) {
-                tree[i - 1] = Hashes.commutativeKeccak256(tree[2 * i - 1], tree[2 * i]);
+            let preimage := mload(0x40)
+            mstore8(preimage, 0x02)
+            let to := add(add(tree, 32), shl(5, mload(tree)))
+            let toRequest := sub(requestTree_, tree)
+            let taken := add(penalties, 32)
+            let from := shortfalls.offset
+            for {
+                let end := add(from, shortfalls.length)
+            } lt(from, end) {
+                from := add(from, stride)
+            } {
+                let length := sub(end, from)
+                if gt(length, stride) {
+                    length := stride
+                }
+                let units := mul(div(length, mul(count, ENERGY_BYTES)), TAKEN_BYTES)
+                to := sub(to, 32)
+                mstore(add(preimage, 1), mload(add(to, toRequest)))
+                calldatacopy(add(preimage, 33), from, length)
+                mcopy(add(add(preimage, 33), length), taken, units)
+                mstore(to, keccak256(preimage, add(33, add(length, units))))
+                taken := add(taken, units)
             }
-            return tree[0];
+        }
+        _grow(tree);
+    }
+
+    /// @dev Room for a tree of so many leaves. They come last, the first leaf at the very end.
+    function _room(uint256 leafCount) private pure returns (bytes32[] memory tree) {
+        assembly ("memory-safe") {
+            tree := mload(0x40)
+            let nodes := sub(mul(leafCount, 2), 1)
+            mstore(tree, nodes)
+            mstore(0x40, add(tree, shl(5, add(nodes, 1))))
         }
     }
 
-    /// @dev Where the `index`-th part of a list lies whose parts have `stride` bytes, the last one perhaps fewer.
-    function _part(
-        uint256 index,
-        uint256 stride,
-        uint256 total
-    ) private pure returns (uint256 from, uint256 length) {
-        unchecked {
-            from = index * stride;
-            length = total - from < stride ? total - from : stride;
+    /// @dev Computes the nodes above the leaves: node `i` from its children, `2 * i + 1` and `2 * i + 2`.
+    function _grow(bytes32[] memory tree) private pure {
+        assembly ("memory-safe") {
+            let right := add(tree, shl(5, mload(tree)))
+            for {
+                let node := add(tree, shl(4, sub(mload(tree), 1)))
+            } gt(node, tree) {
+                node := sub(node, 32)
+                right := sub(right, 64)
+            } {
+                let first := mload(sub(right, 32))
+                let second := mload(right)
+                let swapped := lt(second, first)
+                mstore(shl(5, swapped), first)
+                mstore(shl(5, iszero(swapped)), second)
+                mstore(node, keccak256(0, 64))
+            }
         }
     }
 }

@@ -2,7 +2,6 @@
 pragma solidity 0.8.34;
 
 import {IARIATypes} from "../interfaces/IARIATypes.sol";
-import {LANES_PER_WORD} from "../types/EnergyLanes.sol";
 import {EnergyRows} from "./EnergyRows.sol";
 import {FlowRows} from "./FlowRows.sol";
 
@@ -13,7 +12,10 @@ library Settlement {
 
     /// @dev Price of energy, in units, rounded down: payments and awards. @param price units per kWh.
     function payment(uint256 energyWh, uint256 price) internal pure returns (uint256) {
-        return (energyWh * price) / WH_PER_KWH;
+        unchecked {
+            // No overflow: 64 bits and 32.
+            return (energyWh * price) / WH_PER_KWH;
+        }
     }
 
     /// @dev The Aggregator's fee on what DERs are paid, in units, rounded down.
@@ -24,12 +26,18 @@ library Settlement {
     /// @dev The most that energy can cost, fee included, in units, rounded up: it covers any payment and fee on it.
     function escrow(uint256 energyWh, uint256 price, uint256 feeBps) internal pure returns (uint256) {
         uint256 scale = WH_PER_KWH * BPS;
-        return (energyWh * price * (BPS + feeBps) + scale - 1) / scale;
+        unchecked {
+            // No overflow: 64 bits, 32 and 17.
+            return (energyWh * price * (BPS + feeBps) + scale - 1) / scale;
+        }
     }
 
     /// @dev Penalty on energy missing beyond the tolerance, in units, rounded down.
     function penalty(uint256 excessWh, uint256 price, uint256 penaltyBps) internal pure returns (uint256) {
-        return (excessWh * price * penaltyBps) / (WH_PER_KWH * BPS);
+        unchecked {
+            // No overflow: 64 bits, 32 and 16.
+            return (excessWh * price * penaltyBps) / (WH_PER_KWH * BPS);
+        }
     }
 
     /// @dev A tolerance on energy, in Wh, rounded down, but at least the floor.
@@ -51,7 +59,15 @@ library Settlement {
 
     /// @dev The most energy a power can deliver in an epoch, in Wh, rounded up so that no full-power hour is refused.
     function capacityWh(uint256 powerW, uint256 epochSeconds) internal pure returns (uint256) {
-        return (powerW * epochSeconds + 3599) / 3600;
+        unchecked {
+            // No overflow: 32 bits each.
+            return (powerW * epochSeconds + 3599) / 3600;
+        }
+    }
+
+    /// @dev The deposit for a power, in units, rounded up.
+    function depositFor(uint256 powerW, uint256 depositPerKw) internal pure returns (uint256) {
+        return (powerW * depositPerKw + 999) / 1000;
     }
 
     /// @dev What a DER delivered of what was asked of it over a run of epochs.
@@ -65,7 +81,7 @@ library Settlement {
         uint256 toleranceBps,
         uint256 toleranceFloorWh
     ) internal pure returns (uint256 creditedWh, uint256 excessWh) {
-        uint256 refused;
+        bool refused;
         (creditedWh, excessWh, refused) = EnergyRows.delivery(
             rows,
             shortfalls,
@@ -74,26 +90,23 @@ library Settlement {
             toleranceBps,
             toleranceFloorWh
         );
-        if (refused < count) _refuse(rows, shortfalls, row, count, refused);
+        if (refused) _refuse(rows, shortfalls, row, count);
     }
 
-    /// @dev Names the first epoch, from `epoch` on, in which more is missing than was asked.
+    /// @dev Names the first epoch in which more is missing than was asked.
     function _refuse(
         bytes calldata rows,
         bytes calldata shortfalls,
         uint256 row,
-        uint256 count,
-        uint256 epoch
+        uint256 count
     ) private pure {
-        while (true) {
-            (uint256 word, uint256 lane) = (epoch / LANES_PER_WORD, epoch % LANES_PER_WORD);
-            uint256 requestedWh = FlowRows.requested(rows, row, word, count).lane(lane);
-            uint256 shortfallWh = FlowRows.missing(shortfalls, row, word, count).lane(lane);
+        for (uint256 epoch; epoch < count; ++epoch) {
+            uint256 requestedWh = FlowRows.requestedIn(rows, row, epoch, count);
+            uint256 shortfallWh = FlowRows.missingIn(shortfalls, row, epoch, count);
             if (shortfallWh > requestedWh) {
                 uint32 account = FlowRows.accountOf(FlowRows.terms(rows, row, count));
                 revert IARIATypes.ShortfallExceedsRequest(account, epoch, requestedWh, shortfallWh);
             }
-            ++epoch;
         }
     }
 

@@ -27,13 +27,8 @@ library EnergyLanesLibrary {
         assembly ("memory-safe") {
             word := calldataload(add(data.offset, offset))
         }
-        if (lanes < LANES_PER_WORD) {
-            unchecked {
-                uint256 unused = (LANES_PER_WORD - lanes) * 32;
-                word = (word >> unused) << unused;
-            }
-        }
-        return EnergyLanes.wrap(word);
+        uint256 unused = _unusedBits(lanes);
+        return EnergyLanes.wrap((word >> unused) << unused);
     }
 
     /// @dev The energy in one lane, 0 (earliest) to 7, in Wh.
@@ -41,18 +36,28 @@ library EnergyLanesLibrary {
         return uint32(EnergyLanes.unwrap(lanes) >> (224 - 32 * index));
     }
 
-    // The same figures in memory, where they are written as well: entry `index` of a list of 4 bytes each.
+    // The same in memory, where they are written as well: the lanes from entry `index` of a list of 4 bytes each.
 
-    function read(bytes memory list, uint256 index) internal pure returns (uint256 energyWh) {
+    function read(bytes memory list, uint256 index, uint256 lanes) internal pure returns (EnergyLanes) {
+        uint256 word;
         assembly ("memory-safe") {
-            energyWh := shr(224, mload(add(add(list, 32), mul(index, 4))))
+            word := mload(add(add(list, 32), mul(index, ENERGY_BYTES)))
+        }
+        uint256 unused = _unusedBits(lanes);
+        return EnergyLanes.wrap((word >> unused) << unused);
+    }
+
+    /// @dev What follows the lanes in the list stays. @param written zero beyond `lanes`.
+    function write(bytes memory list, uint256 index, uint256 lanes, EnergyLanes written) internal pure {
+        uint256 kept = (uint256(1) << _unusedBits(lanes)) - 1;
+        assembly ("memory-safe") {
+            let at := add(add(list, 32), mul(index, ENERGY_BYTES))
+            mstore(at, or(written, and(mload(at), kept)))
         }
     }
 
-    function write(bytes memory list, uint256 index, uint256 energyWh) internal pure {
-        assembly ("memory-safe") {
-            let at := add(add(list, 32), mul(index, 4))
-            mstore(at, or(shl(224, energyWh), shr(32, shl(32, mload(at)))))
-        }
+    /// @dev How many bits of a word lie beyond so many lanes.
+    function _unusedBits(uint256 lanes) private pure returns (uint256) {
+        return lanes < LANES_PER_WORD ? (LANES_PER_WORD - lanes) * 32 : 0;
     }
 }

@@ -18,39 +18,23 @@ library PostingsLibrary {
     error PostingOverflow(uint32 account, int256 amount);
 
     /// @dev An empty list with room for `count` postings.
-    function list(uint256 count) internal pure returns (bytes memory) {
-        // One word more than needed: `put` writes whole words.
-        bytes memory postings = new bytes(count * POSTING_BYTES + 32);
+    function open(uint256 count) internal pure returns (bytes memory postings) {
         assembly ("memory-safe") {
-            mstore(postings, mul(count, POSTING_BYTES))
+            postings := mload(0x40)
+            // One word more than needed: `put` writes whole words.
+            mstore(0x40, add(postings, and(add(mul(count, POSTING_BYTES), 95), not(31))))
+            mstore(postings, 0)
         }
-        return postings;
     }
 
-    /// @dev Writes the posting at `index` of a list. Must be called in ascending order of the index: the bytes after
-    /// the posting are overwritten with zeros.
-    function put(bytes memory postings, uint256 index, uint32 account_, int256 amount_) internal pure {
+    /// @dev Adds a posting to a list.
+    function put(bytes memory postings, uint32 account_, int256 amount_) internal pure {
         if (amount_ > type(int64).max || amount_ < type(int64).min) revert PostingOverflow(account_, amount_);
         uint256 word = ((uint256(account_) << 64) | uint64(int64(amount_))) << 160;
         assembly ("memory-safe") {
-            mstore(add(add(postings, 32), mul(index, POSTING_BYTES)), word)
-        }
-    }
-
-    /// @dev Changes the amount at `index` of a list, in any order. @return amount_ what it is now.
-    function add(bytes memory postings, uint256 index, int256 change) internal pure returns (int256 amount_) {
-        uint256 word;
-        assembly ("memory-safe") {
-            word := mload(add(add(postings, 32), mul(index, POSTING_BYTES)))
-        }
-        Posting posting = Posting.wrap(uint96(word >> 160));
-        amount_ = posting.amount() + change;
-        if (amount_ > type(int64).max || amount_ < type(int64).min) {
-            revert PostingOverflow(posting.account(), amount_);
-        }
-        word ^= uint256(uint64(posting.amount()) ^ uint64(int64(amount_))) << 160;
-        assembly ("memory-safe") {
-            mstore(add(add(postings, 32), mul(index, POSTING_BYTES)), word)
+            let length := mload(postings)
+            mstore(add(add(postings, 32), length), word)
+            mstore(postings, add(length, POSTING_BYTES))
         }
     }
 

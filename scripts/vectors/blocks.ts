@@ -27,7 +27,7 @@ const GENESIS = {
 };
 
 /** A made-up block with all fields up to Prague's. */
-const RECENT = {
+export const RECENT = {
   ...GENESIS,
   parentHash: id("parent"),
   miner: "0x8ba1f109551bd432803012645ac136ddd64dba72",

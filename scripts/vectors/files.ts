@@ -1,6 +1,7 @@
 import { toJson } from "../../agents/evidence/json.ts";
 import { headers } from "./blocks.ts";
 import { readings, readingsTrees } from "./readings.ts";
+import { seals } from "./seals.ts";
 import { postings, requests } from "./settlement.ts";
 import { flowTrees, statements } from "./statements.ts";
 
@@ -9,6 +10,7 @@ export const VECTORS = {
   "readings.json": readings,
   "readings-trees.json": readingsTrees,
   "statements.json": statements,
+  "seals.json": seals,
   "flow-trees.json": flowTrees,
   "requests.json": requests,
   "postings.json": postings,

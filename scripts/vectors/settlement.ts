@@ -77,5 +77,21 @@ export function postings(): unknown {
   const words = POSTINGS.map(({ account, amount }) =>
     [toBeHex(account, 4), toBeHex(BigInt.asUintN(64, amount), 8)].map((hex) => hex.slice(2)).join(""),
   );
-  return { postings: POSTINGS, packed: `0x${words.join("")}` };
+  return { postings: POSTINGS, packed: `0x${words.join("")}`, octets: OCTETS, packedOctets: packedOctets() };
+}
+
+/** Amounts of the accounts 8 * word to 8 * word + 7. */
+const OCTETS = [
+  { word: 0n, amounts: [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n] },
+  { word: 1n, amounts: [1n, -1n, 0n, 2n ** 31n - 1n, -(2n ** 31n), 123_456n, -123_456n, 0n] },
+  { word: 2n ** 29n - 1n, amounts: [8n, 7n, 6n, 5n, 4n, 3n, 2n, 1n] },
+];
+
+/** Layout: contracts/types/Octets.sol. */
+function packedOctets(): string {
+  const octets = OCTETS.map(({ word, amounts }) => {
+    const lanes = amounts.map((amount) => toBeHex(BigInt.asUintN(32, amount), 4).slice(2));
+    return toBeHex(word, 4).slice(2) + lanes.reverse().join("");
+  });
+  return `0x${octets.join("")}`;
 }

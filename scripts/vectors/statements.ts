@@ -10,8 +10,8 @@ import {
 } from "../../agents/evidence/statement.ts";
 
 /** A key for tests alone: whoever reads this has it. */
-const PRIVATE_KEY = `0x${"11".repeat(32)}`;
-const VENUE = { chainId: 11_155_111n, aria: "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359" };
+export const PRIVATE_KEY = `0x${"11".repeat(32)}`;
+export const VENUE = { chainId: 11_155_111n, aria: "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359" };
 
 const STATEMENTS: readonly FlowStatement[] = [
   {

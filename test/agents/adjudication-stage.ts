@@ -1,19 +1,25 @@
 /** A community in which somebody cheats in every epoch, each time in another way; for the tests of automatic rulings. */
 
-import { Wallet } from "ethers";
+import { expect } from "chai";
+import { type JsonRpcProvider, toQuantity, Wallet } from "ethers";
 
+import { blocksAt } from "../../agents/chain/blocks.ts";
 import type { Connection } from "../../agents/chain/connection.ts";
 import { ChainFollower } from "../../agents/chain/follower.ts";
+import { nodeAt } from "../../agents/chain/node.ts";
 import type { Dispute } from "../../agents/chain/service-view.ts";
 import { readingsOf } from "../../agents/evidence/bundle.ts";
 import { bundleJson, parseBundle } from "../../agents/evidence/format.ts";
 import { type FlowStatement, signStatement, type Venue } from "../../agents/evidence/statement.ts";
 import type { MeterSource } from "../../agents/metering/source.ts";
 import type { Ruling } from "../../agents/operator/agent.ts";
+import { packShortfalls, unpackShortfalls } from "../../agents/settlement/rows.ts";
 import { proofOf } from "../../agents/settlement/tree.ts";
 import { openSqliteReader, openSqliteStore } from "../../agents/store/sqlite.ts";
 import { developmentKey } from "../../scripts/demo/cast.ts";
+import { startNode } from "../../scripts/demo/node.ts";
 import { RULES } from "../../scripts/demo/terms.ts";
+import type { ARIA } from "../../types/index.ts";
 import {
   type Chain,
   Community,
@@ -41,15 +47,30 @@ export type Name = (typeof NAMES)[number];
 /** One epoch's flows; who is not named feeds in full and is metered right. */
 export type Flows = Partial<Record<Name, Flow>>;
 
+/** By how many Wh the Aggregator sweeps more than it commits to, or less. */
+export type Swept = Partial<Record<Name, bigint>>;
+
 /** What a forger makes of its meter's readings: others, and a statement that differs from what they call for. */
 export interface Forgery {
   readonly material: Material;
   readonly change?: Partial<FlowStatement>;
+  /** Blocks that it stamps readings with, though the chain does not have them. */
+  readonly foreign?: readonly ForeignBlock[];
+}
+
+/** A block that is in order in itself, but not on the chain. */
+export interface ForeignBlock {
+  readonly number: number;
+  readonly hash: string;
+  readonly timestamp: number;
+  readonly header: string;
 }
 export type Forger = (epoch: number, read: (epoch: number) => Promise<Material>) => Promise<Forgery>;
 
 /** Meters change at the last block of an epoch, so that what they count in one is its flow alone. */
 const STEP_SECONDS = EPOCH_SECONDS - LAST_BLOCK_AT;
+/** When the Operator looks for a second time. */
+const MIDST_AT = 600;
 
 export class Courtroom {
   readonly chain: Chain;
@@ -58,6 +79,8 @@ export class Courtroom {
   readonly first: number;
   readonly toDer = new Intermediary();
   readonly toAggregator = new Intermediary();
+  /** By epoch. */
+  readonly swept = new Map<number, Swept>();
   readonly #x: Connection;
   readonly #auditor: Connection;
   readonly #plants: readonly Plant[];
@@ -91,7 +114,10 @@ export class Courtroom {
 
   async #prepare(count: number): Promise<void> {
     const { chain, community, first } = this;
-    await community.start(BASELINE_WH, first, count);
+    await community.start(BASELINE_WH, first, count, (link) => ({
+      ...link,
+      ariaAt: (address) => this.#sweepingOtherwise(link.ariaAt(address)),
+    }));
     const der = community.addressOf(this.#plants[0]!);
     const [derUrl, aggregatorUrl] = [await this.toDer.listen(), await this.toAggregator.listen()];
     this.toDer.standsFor(community.reroute(der, derUrl));
@@ -105,8 +131,40 @@ export class Courtroom {
     await chain.clock.moveTo((first - 1) * EPOCH_SECONDS + LAST_BLOCK_AT);
   }
 
-  /** Lets an epoch pass; as it begins the one before is swept, disputed, and what else is done about it. */
-  async play(epoch: number, meanwhile?: () => Promise<void>): Promise<void> {
+  /** ARIA for an Aggregator that sweeps other figures than its agent worked out, and committed to. */
+  #sweepingOtherwise(aria: ARIA): ARIA {
+    const sweepEpoch = (id: bigint, rows: string, shortfalls: string, root: string) =>
+      aria.sweepEpoch(id, rows, this.#otherShortfalls(id, shortfalls), root);
+    return new Proxy(aria, {
+      get: (target, name) => (name === "sweepEpoch" ? sweepEpoch : (Reflect.get(target, name) as unknown)),
+    });
+  }
+
+  #otherShortfalls(requestId: bigint, packed: string): string {
+    const { view } = this.books.service;
+    const request = view.requests.get(requestId)!;
+    const swept = this.swept.get(request.firstEpoch) ?? {};
+    const moreWh = new Map(Object.entries(swept).map(([name, wh]) => [this.accountOf(name as Name), wh]));
+    const rows = view.rowsOf(request);
+    return packShortfalls(
+      unpackShortfalls(packed, request.count).map(([wh], i) => [wh! - (moreWh.get(rows[i]!.account) ?? 0n)]),
+    );
+  }
+
+  /** The accounts and epochs for which the contract fined the Aggregator by a contradiction, and how much. */
+  async contradictions(): Promise<{ account: bigint; epoch: number; fine: bigint }[]> {
+    const aria = this.#auditor.ariaAt(this.venue.aria);
+    const events = await aria.queryFilter(aria.filters.ContradictionProven());
+    return events.map(({ args: { disputeId, account, fine } }) => {
+      return { account, epoch: Number(disputeId & 0xffff_ffffn), fine };
+    });
+  }
+
+  /**
+   * Lets an epoch pass; as it begins the one before is swept, disputed, and what else is done about it.
+   * @param within what is done in the midst of the epoch
+   */
+  async play(epoch: number, meanwhile?: () => Promise<void>, within?: () => Promise<void>): Promise<void> {
     const { clock } = this.chain;
     const { aggregator, operator } = this.community;
     await clock.moveTo(epoch * EPOCH_SECONDS + FIRST_BLOCK_AT);
@@ -116,9 +174,38 @@ export class Courtroom {
     await meanwhile?.();
     await this.community.derOf(this.#plants[0]!).advance();
     await operator.advance();
-    await clock.moveTo(epoch * EPOCH_SECONDS + 600);
+    await within?.();
+    await clock.moveTo(epoch * EPOCH_SECONDS + MIDST_AT);
     await operator.advance();
     await clock.moveTo(epoch * EPOCH_SECONDS + LAST_BLOCK_AT);
+  }
+
+  /** A block that was on the chain once: the chain is taken back, and will go another way. */
+  async orphanedBlock(epoch: number): Promise<ForeignBlock> {
+    const { provider } = this.#auditor;
+    const before: unknown = await provider.send("evm_snapshot", []);
+    await this.chain.clock.moveTo(epoch * EPOCH_SECONDS + MIDST_AT - 10);
+    const orphan = await newestBlock(provider);
+    await provider.send("evm_revert", [before]);
+    expect(await provider.getBlockNumber()).to.equal(orphan.number - 1);
+    return orphan;
+  }
+
+  /** A block of the same number and time, of another chain with the same chain id. */
+  async blockOfAnotherChain(epoch: number): Promise<ForeignBlock> {
+    const number = (await this.#auditor.provider.getBlockNumber()) + 1;
+    const node = await startNode();
+    const provider = nodeAt(node.url);
+    try {
+      await provider.send("hardhat_mine", [toQuantity(number - 1)]);
+      await provider.send("evm_mine", [toQuantity(epoch * EPOCH_SECONDS + MIDST_AT)]);
+      const foreign = await newestBlock(provider);
+      expect(foreign.number).to.equal(number);
+      return foreign;
+    } finally {
+      provider.destroy();
+      await node.stop();
+    }
   }
 
   get venue(): Venue {
@@ -150,9 +237,10 @@ export class Courtroom {
 
   /** X disputes an epoch with a forged statement, and shows the Operator what it forged. */
   async forge(epoch: number, forger: Forger): Promise<void> {
-    const { material, change } = await forger(epoch, (of) => this.read(of));
+    const { material, change, foreign = [] } = await forger(epoch, (of) => this.read(of));
+    const headers = new Map(foreign.map(({ number, header }) => [number, header]));
     this.toDer.tamper(epoch, async (honest) =>
-      bundleJson(await forgedBundle(parseBundle(honest), material, this.meterOfX, change)),
+      bundleJson(await forgedBundle(parseBundle(honest), material, this.meterOfX, change, headers)),
     );
     const statement = statementOver(this.addressOfX, epoch, material, change);
     await this.#x.deposit(RULES.disputeBond);
@@ -203,6 +291,12 @@ export class Courtroom {
     this.#auditor.close();
     await this.chain.close();
   }
+}
+
+async function newestBlock(provider: JsonRpcProvider): Promise<ForeignBlock> {
+  const number = await provider.getBlockNumber();
+  const { hash, timestamp, rlp } = (await blocksAt(provider, [number])).get(number)!;
+  return { number, hash, timestamp, header: rlp! };
 }
 
 function plantOf(name: Name, first: number, epochs: readonly Flows[]): Plant {

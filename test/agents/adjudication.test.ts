@@ -4,14 +4,18 @@ import { type BaseWallet, randomBytes, Wallet } from "ethers";
 import { RefusedError } from "../../agents/chain/connection.ts";
 import type { RuleName } from "../../agents/evidence/adjudicate.ts";
 import { bundleJson, parseBundle } from "../../agents/evidence/format.ts";
+import { sealed } from "../../agents/evidence/seal.ts";
 import { type FlowStatement, signStatement, type Venue } from "../../agents/evidence/statement.ts";
 import {
   type Courtroom as Room,
   Courtroom,
+  type ForeignBlock,
   type Flows,
   type Forger,
   type Name,
+  type Swept,
 } from "./adjudication-stage.ts";
+import { RULES } from "../../scripts/demo/terms.ts";
 import { AGGREGATOR_KEY } from "./community-stage.ts";
 import { chained, forgedBundle, inflated, materialOf, statementOver } from "./forgery.ts";
 import type { Tampering } from "./intermediary.ts";
@@ -24,12 +28,20 @@ interface Scene {
   /** What else is tried while X may dispute the epoch. */
   readonly tried?: (epoch: number) => Promise<void>;
   readonly flows: Flows;
+  /** A block that X will stamp a reading with, made in the midst of the epoch. */
+  readonly foreign?: (epoch: number) => Promise<ForeignBlock>;
   /** What X claims with forged readings. */
   readonly forger?: Forger;
   /** What the Operator is shown instead of X's evidence, or the Aggregator's. */
   readonly der?: Tampering;
   readonly aggregator?: Tampering;
+  /** What the Aggregator sweeps otherwise than it commits to. */
+  readonly swept?: Swept;
   readonly ends: Partial<Record<Name, Ending>>;
+  /** For whom the contract fines the Aggregator, by what it committed to alone. */
+  readonly slashedFor?: readonly Name[];
+  /** A reason of the ruling on X. */
+  readonly because?: RegExp;
 }
 
 const SHORT: Flows = { x: { fed: 3_600n } }; // 900 of 1440 Wh, and both meters say so
@@ -42,6 +54,7 @@ const FULL_CLAIM = { energyWh: 1_440n };
 
 const aggregatorKey = new Wallet(AGGREGATOR_KEY);
 let late = true;
+let onTheWay = true;
 
 const SCENES: readonly Scene[] = [
   { what: "all are honest", flows: {}, ends: { x: "no dispute", y: "no dispute", z: "no dispute" } },
@@ -98,6 +111,26 @@ const SCENES: readonly Scene[] = [
     ends: { x: RESPONDENT_FAILS },
   },
   {
+    what: "the Aggregator sweeps less than its own committed leaf",
+    flows: {},
+    swept: { x: -540n },
+    ends: { x: ["aggregator", "swept-below-own-meter"] }, // fined by the ruling, and not again
+  },
+  {
+    what: "the Aggregator sweeps less than its own committed leaf, within the tolerance",
+    flows: {},
+    swept: { x: -20n },
+    ends: { x: "no dispute" },
+    slashedFor: ["x"],
+  },
+  {
+    what: "the Aggregator sweeps more than its own committed leaf",
+    flows: { y: { fed: 3_600n }, z: { fed: 3_600n } },
+    swept: { y: 300n, z: 540n },
+    ends: { y: "no dispute", z: "no dispute" },
+    slashedFor: ["y", "z"],
+  },
+  {
     what: "the Aggregator's evidence is unavailable",
     flows: UNDER_REPORTED,
     aggregator: () => undefined,
@@ -112,6 +145,23 @@ const SCENES: readonly Scene[] = [
       return shown;
     },
     ends: { x: CONFIRMED },
+  },
+  {
+    what: "somebody on the way changes a claim's figure in the DER's evidence, once",
+    flows: UNDER_REPORTED,
+    der: (honest) => {
+      const shown = onTheWay ? honest.replace(/"claimWh":"\d+"/, '"claimWh":"9999"') : honest;
+      onTheWay = false;
+      return shown;
+    },
+    ends: { x: CONFIRMED },
+  },
+  {
+    what: "the Aggregator's evidence is not sealed by itself",
+    flows: UNDER_REPORTED,
+    aggregator: async (honest) => bundleJson(await sealed(Wallet.createRandom(), parseBundle(honest))),
+    ends: { x: RESPONDENT_FAILS },
+    because: /^seal: expected 0x\w{40}, received 0x\w{40}$/,
   },
   {
     what: "the Aggregator's evidence is malformed",
@@ -181,6 +231,22 @@ const SCENES: readonly Scene[] = [
     ends: { x: FORGED },
   },
   {
+    what: "a DER stamps a reading with a block that was orphaned",
+    flows: SHORT,
+    foreign: (epoch) => room.orphanedBlock(epoch),
+    forger: withForeignBlock,
+    ends: { x: FORGED },
+    because: /^blocks: expected 0x\w{64} at \d+ s, received 0x\w{64} at \d+ s$/,
+  },
+  {
+    what: "a DER stamps a reading with a block of another chain",
+    flows: SHORT,
+    foreign: (epoch) => room.blockOfAnotherChain(epoch),
+    forger: withForeignBlock,
+    ends: { x: FORGED },
+    because: /^blocks: expected 0x\w{64} at \d+ s, received 0x\w{64} at \d+ s$/,
+  },
+  {
     what: "a DER claims energy across a gap",
     flows: SHORT,
     forger: async (epoch, read) => {
@@ -207,6 +273,13 @@ const SCENES: readonly Scene[] = [
     flows: UNDER_REPORTED,
     der: () => undefined,
     ends: { x: ["der", "no-claimant-evidence"] },
+  },
+  {
+    what: "a DER's evidence is not sealed by its meter",
+    flows: UNDER_REPORTED,
+    der: async (honest) => bundleJson(await sealed(Wallet.createRandom(), parseBundle(honest))),
+    ends: { x: FORGED },
+    because: /^seal: expected 0x\w{40}, received 0x\w{40}$/,
   },
   {
     what: "a DER's evidence is malformed",
@@ -262,6 +335,21 @@ const SCENES: readonly Scene[] = [
 ];
 
 let room: Room;
+/** Blocks that are not on the chain, by the epoch they lie in. */
+const foreigners = new Map<number, ForeignBlock>();
+
+/** A reading between the first and the last, whose blocks the contract looks at, stamped with a foreign block. */
+async function withForeignBlock(...[epoch, read]: Parameters<Forger>): ReturnType<Forger> {
+  const foreign = foreigners.get(epoch)!;
+  const { before, readings } = await read(epoch);
+  const at = readings.findIndex(({ blockNumber }) => blockNumber === foreign.number);
+  expect(at).to.be.within(1, readings.length - 2);
+  const { hash: blockHash, timestamp: blockTimestamp } = foreign;
+  expect(readings[at]!.blockHash).to.not.equal(blockHash);
+  const stamped = readings.with(at, { ...readings[at]!, blockHash, blockTimestamp });
+  return { material: inflated({ before, readings: stamped }, at, 540n), foreign: [foreign] };
+}
+
 /** Why the contract refused a statement, by what was wrong with it. */
 const refusals = new Map<string, string>();
 
@@ -271,13 +359,18 @@ async function tryStatements(epoch: number): Promise<void> {
   const honest = statementOver(addressOfX, epoch, { before, readings }, FULL_CLAIM);
   const word = `0x${"0d".repeat(32)}`;
   const stranger = Wallet.createRandom();
+  const [orphaned, elsewhere] = [...foreigners.values()];
   const attempts: Record<
     string,
     [statement: FlowStatement, signer?: BaseWallet, signedFor?: Partial<Venue>]
   > = {
     "with a last block in the future": [{ ...honest, lastBlock: honest.lastBlock + 1_000 }],
     "with an invented hash of its first block": [{ ...honest, firstBlockHash: word }],
-    "with a last block of another chain, or an orphaned one": [{ ...honest, lastBlockHash: word }],
+    "with an invented hash of its last block": [{ ...honest, lastBlockHash: word }],
+    "with an orphaned block": [{ ...honest, firstBlock: orphaned!.number, firstBlockHash: orphaned!.hash }],
+    "with a block of another chain": [
+      { ...honest, firstBlock: elsewhere!.number, firstBlockHash: elsewhere!.hash },
+    ],
     "signed by a key that is not its meter's of that epoch": [honest, stranger],
     "signed for another ARIA": [honest, meterOfX, { aria: stranger.address }],
     "signed for another chain": [honest, meterOfX, { chainId: 1n }],
@@ -321,9 +414,15 @@ describe("Automatic rulings, with real contracts and agents", function () {
     room = await Courtroom.open(SCENES.map(({ flows }) => flows));
     for (const [i, scene] of SCENES.entries()) {
       const epoch = room.first + i;
+      if (scene.swept) room.swept.set(epoch, scene.swept);
       if (scene.der) room.toDer.tamper(epoch, scene.der);
       if (scene.aggregator) room.toAggregator.tamper(epoch, scene.aggregator);
-      await room.play(epoch, forgeryOf(i - 1));
+      const { foreign } = scene;
+      await room.play(
+        epoch,
+        forgeryOf(i - 1),
+        foreign && (async () => void foreigners.set(epoch, await foreign(epoch))),
+      );
     }
     for (let i = 0; i < 4; i += 1) {
       await room.play(room.first + SCENES.length + i, i === 0 ? forgeryOf(SCENES.length - 1) : undefined);
@@ -342,7 +441,7 @@ describe("Automatic rulings, with real contracts and agents", function () {
     return forger ? () => room.forge(epoch, forger) : tried && (() => tried(epoch));
   }
 
-  for (const [i, { what, ends }] of SCENES.entries()) {
+  for (const [i, { what, ends, because }] of SCENES.entries()) {
     for (const [name, ending] of Object.entries(ends) as [Name, Ending][]) {
       const verdict = ending === "no dispute" ? ending : `${ending[0]}, by ${ending[1]}`;
       it(`${what}: ${name}: ${verdict}`, function () {
@@ -355,6 +454,8 @@ describe("Automatic rulings, with real contracts and agents", function () {
         const [fault, rule] = ending;
         const ruling = room.rulingOn(name, epoch);
         expect(ruling?.verdict.rule, ruling?.verdict.reasons.join("; ")).to.equal(rule);
+        if (name === "x" && because !== undefined)
+          expect(ruling?.verdict.reasons.find((reason) => because.test(reason))).to.not.be.undefined;
         if (fault === "a person") {
           expect(ruling?.verdict.by).to.equal("person");
           expect(dispute?.evidenceHash, "ruled on the chain").to.be.undefined;
@@ -368,10 +469,24 @@ describe("Automatic rulings, with real contracts and agents", function () {
     }
   }
 
+  it("the contract slashes alone where a sweep differs from its own committed leaf, and nowhere else", async function () {
+    const expected = SCENES.flatMap(({ slashedFor = [] }, i) =>
+      slashedFor.map((name) => ({
+        account: room.accountOf(name),
+        epoch: room.first + i,
+        fine: RULES.misreportFine,
+      })),
+    );
+    expect(expected).to.have.length(3);
+    expect(await room.contradictions()).to.have.deep.members(expected);
+  });
+
   const REFUSED: Record<string, string> = {
     "with a last block in the future": "BlockstampsOutOfOrder",
     "with an invented hash of its first block": "BlockstampMismatch",
-    "with a last block of another chain, or an orphaned one": "BlockstampMismatch",
+    "with an invented hash of its last block": "BlockstampMismatch",
+    "with an orphaned block": "BlockstampMismatch",
+    "with a block of another chain": "BlockstampMismatch",
     "signed by a key that is not its meter's of that epoch": "WrongMeter",
     "signed for another ARIA": "WrongMeter",
     "signed for another chain": "WrongMeter",

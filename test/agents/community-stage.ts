@@ -12,6 +12,7 @@ import { DerAgent } from "../../agents/der/agent.ts";
 import type { Device } from "../../agents/metering/devices/device.ts";
 import { energyWs, type MeterSource, sum } from "../../agents/metering/source.ts";
 import { OperatorAgent } from "../../agents/operator/agent.ts";
+import type { Log } from "../../agents/runtime/log.ts";
 import { openSqliteStore } from "../../agents/store/sqlite.ts";
 import type { ReadingStore } from "../../agents/store/store.ts";
 import { developmentKey } from "../../scripts/demo/cast.ts";
@@ -111,12 +112,20 @@ export class Community {
     this.plants = plants;
   }
 
-  /** @param baselineWh what the Operator orders in each epoch from `firstEpoch` on */
-  async start(baselineWh: bigint, firstEpoch: number, epochsPerOrder: number): Promise<void> {
+  /**
+   * @param baselineWh what the Operator orders in each epoch from `firstEpoch` on
+   * @param aggregatorsLink what stands between the Aggregator's agent and the chain
+   */
+  async start(
+    baselineWh: bigint,
+    firstEpoch: number,
+    epochsPerOrder: number,
+    aggregatorsLink = (link: Connection): Connection => link,
+  ): Promise<void> {
     const { chain, plants } = this;
     const byAddress = new Map(plants.map((plant) => [this.addressOf(plant), plant]));
     this.aggregator = new AggregatorAgent({
-      connection: await chain.link(AGGREGATOR_KEY),
+      connection: aggregatorsLink(await chain.link(AGGREGATOR_KEY)),
       store: this.openStore("aggregator"),
       startBlock: 0,
       policy: { epochsPerSweep: 1, figuresPerRequest: 1_000, promisedPercent: PROMISED_PERCENT },
@@ -151,15 +160,16 @@ export class Community {
   }
 
   /** Starts a DER's agent, on the store it had before if it had one. */
-  async startDer(plant: Plant): Promise<DerAgent> {
+  async startDer(plant: Plant, meterKey = this.meterKeyOf(plant), log?: Log): Promise<DerAgent> {
     const agent = new DerAgent({
       connection: await this.chain.link(this.#key(plant, 100)),
       store: this.openStore(plant.name),
       startBlock: 0,
-      meterKey: this.meterKeyOf(plant),
+      meterKey,
       source: plant.device?.() ?? plant.ownMeterSees ?? plant.fed,
       wishes: { powerW: plant.powerW, price: plant.price, leaveAtEpoch: undefined },
       listen: LOOPBACK,
+      ...(log && { log }),
     });
     this.#ders.set(plant, agent);
     this.#evidence.set(agent.address, await agent.serve());

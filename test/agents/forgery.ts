@@ -4,6 +4,7 @@ import { type Signer } from "ethers";
 
 import { type Bundle, readingsIn, wireReadings } from "../../agents/evidence/format.ts";
 import { readingsProofs, readingsRoot } from "../../agents/evidence/readings-tree.ts";
+import { sealed } from "../../agents/evidence/seal.ts";
 import { type FlowStatement, signStatement } from "../../agents/evidence/statement.ts";
 import { genesisDigest, readingDigest, type StampedReading } from "../../agents/metering/reading.ts";
 
@@ -48,24 +49,28 @@ export function statementOver(
   };
 }
 
-/** A bundle with other readings, signed again; all else as in the honest one. */
+/**
+ * A bundle with other readings, signed and sealed again; all else as in the honest one.
+ * @param headers of blocks that the honest one does not have
+ */
 export async function forgedBundle(
   honest: Bundle,
   material: Material,
   signer: Signer,
   change: Partial<FlowStatement> = {},
+  headers: ReadonlyMap<number, string> = new Map(),
 ): Promise<Bundle> {
-  const headers = new Map(honest.blocks.map(({ number, header }) => [number, header ?? undefined]));
+  const known = new Map(honest.blocks.map(({ number, header }) => [number, header ?? undefined]));
   const { der, epoch } = honest.statement;
   const statement = statementOver(der, epoch, material, change);
   const venue = { chainId: honest.chainId, aria: honest.aria };
-  const ordered = { ...honest, ...wireReadings(material, headers) };
-  return {
+  const ordered = { ...honest, ...wireReadings(material, new Map([...known, ...headers])) };
+  return sealed(signer, {
     ...ordered,
     statement,
     signature: await signStatement(signer, venue, statement),
     proofs: readingsProofs(material.readings),
-  };
+  });
 }
 
 /** The readings of a bundle as a forger's material. */

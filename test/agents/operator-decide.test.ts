@@ -43,6 +43,7 @@ function decisions(
       ledger: FUNDED,
       baselineWh: (epoch) => BigInt(10 * epoch),
       inspected: () => true,
+      audited: () => false,
       ...change,
     },
   );
@@ -157,6 +158,31 @@ describe("The Operator decides", function () {
     });
   });
 
+  describe("to audit a sweep", function () {
+    const audited = (request: ReturnType<typeof flowRequest>, of: Partial<OperatorSituation> = {}) =>
+      decision("audit", decisions({ ...ORDERED, requests: [request] }, of))?.request;
+    const WINDOW = 300;
+
+    it("once its dispute window is over, and not for ever", function () {
+      const sweptBefore = (seconds: number) => flowRequest(90, { sweep: sweepAt(NOW - seconds, 0n) });
+      for (const seconds of [WINDOW + 1, WINDOW + 3_600]) {
+        const request = sweptBefore(seconds);
+        expect(audited(request), `${seconds}`).to.equal(request);
+      }
+      for (const seconds of [0, WINDOW, WINDOW + 3_601])
+        expect(audited(sweptBefore(seconds)), `${seconds}`).to.be.undefined;
+      expect(audited(flowRequest(90))).to.be.undefined;
+    });
+
+    it("not while it is disputed, whose fine is the DER's, and not twice", function () {
+      const sweep = sweepAt(NOW - WINDOW - 1, 0n);
+      expect(audited(flowRequest(90, { sweep, openDisputes: 1 }))).to.be.undefined;
+      expect(audited(flowRequest(90, { sweep }), { audited: () => true })).to.be.undefined;
+      const released = flowRequest(90, { sweep, released: true });
+      expect(audited(released)).to.equal(released);
+    });
+  });
+
   describe("to release the escrow", function () {
     const released = (...requests: ReturnType<typeof flowRequest>[]): bigint[] =>
       decision("release", decisions({ ...ORDERED, requests }))?.requestIds ?? [];
@@ -197,6 +223,6 @@ describe("The Operator decides", function () {
       agreements: [agreement({ status: "prospective" })],
     };
     const kinds = decisions(books, { ledger: ledger({}) }).map(({ kind }) => kind);
-    expect(kinds).to.deep.equal(["rule", "release", "fund", "commission", "order"]);
+    expect(kinds).to.deep.equal(["rule", "audit", "release", "fund", "commission", "order"]);
   });
 });

@@ -61,7 +61,7 @@ describe("An agreement", function () {
         .to.emit(aria, "Joined")
         .withArgs(4n, der.signer, der.powerW, der.price, der.deposit, der.meter);
       expect(await vault.balanceOf(4)).to.equal(der.deposit + 5n);
-      expect(await vault.freeOf(4)).to.equal(5n);
+      expect(await vault.freeOf(der.signer)).to.equal(5n);
       const terms = [Status.Prospective, 4n, der.powerW, der.price, der.deposit, 0n, 0n];
       expect([...(await aria.agreementOf(4))]).to.deep.equal(terms);
       expect(await aria.meterOf(4, await aria.currentEpoch())).to.equal(ZeroAddress);
@@ -73,7 +73,7 @@ describe("An agreement", function () {
       expect(rules.depositFor(1_001n, CRITERIA.depositPerKw)).to.equal(deposit);
       await apply(system, der, { powerW: 1_001n, deposit });
       expect((await system.aria.agreementOf(4)).deposit).to.equal(deposit);
-      expect(await system.vault.lockOf(4)).to.equal(deposit);
+      expect(await system.vault.lockOf(der.signer)).to.equal(deposit);
     });
 
     it("counts what already lies in the account", async function () {

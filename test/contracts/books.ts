@@ -26,6 +26,7 @@ interface Fields {
   count: bigint;
   escrow: bigint;
   rows: string;
+  octets: string;
   flowRoot: string;
   shortfalls: string;
   taken: bigint;
@@ -119,7 +120,7 @@ export class Books {
     this.#enterOfDisputes(entry.name, fields);
   }
 
-  #enterOfVault(name: string, { account, amount, owner, generation, postings }: Fields): void {
+  #enterOfVault(name: string, { account, amount, owner, generation, postings, octets }: Fields): void {
     if (name === "AccountOpened") this.owners.set(account, owner);
     if (name === "Deposited") this.#add(account, amount);
     if (name === "Withdrawn") this.#add(account, -amount);
@@ -132,6 +133,13 @@ export class Books {
       for (let at = 0; at < dataLength(postings); at += 12) {
         const posting = fromTwos(dataSlice(postings, at + 4, at + 12), 64);
         this.#add(BigInt(dataSlice(postings, at, at + 4)), posting);
+      }
+      for (let at = 0; at < dataLength(octets); at += 36) {
+        const first = 8n * BigInt(dataSlice(octets, at, at + 4));
+        for (let lane = 0; lane < 8; ++lane) {
+          const from = at + 32 - 4 * lane;
+          this.#add(first + BigInt(lane), fromTwos(dataSlice(octets, from, from + 4), 32));
+        }
       }
     }
   }

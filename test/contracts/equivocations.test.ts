@@ -127,7 +127,7 @@ describe("A DER's meter that signed two statements about one epoch", function ()
     const disputeId = disputeIdOf(der, epoch);
     const sent = await expectMoves(system, () => prove(system), {});
     await expect(sent).to.emit(aria, "EquivocationProven").and.not.to.emit(aria, "DisputeResolved");
-    const record = [DisputeStatus.Barred, 0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
+    const record = [DisputeStatus.Barred, 0n, 0n, 0n, 0n, 0n, 0n];
     expect([...(await aria.disputeOf(disputeId))]).to.deep.equal(record);
     await refused(raise(system, der, request, epoch, 2_000n), aria, "AlreadyDisputed", disputeId);
     await raise(system, other, request, epoch, 2_000n);

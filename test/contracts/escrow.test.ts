@@ -122,7 +122,7 @@ describe("The Aggregator's bond", function () {
     const { aria, vault, aggregator, accounts } = await loadFixture(threeDers);
     const asAggregator = aria.connect(aggregator);
     await expect(asAggregator.releaseBond()).to.emit(aria, "BondReleased");
-    expect(await vault.freeOf(accounts.aggregator)).to.equal(RULES.aggregatorBond);
+    expect(await vault.freeOf(aggregator)).to.equal(RULES.aggregatorBond);
     await vault.connect(aggregator).withdraw(5n, aggregator);
 
     const args = [RULES.aggregatorBond, RULES.aggregatorBond - 1n];
@@ -132,14 +132,14 @@ describe("The Aggregator's bond", function () {
     const posting = asAggregator.postBond();
     await expect(posting).to.emit(aria, "BondPosted").withArgs(RULES.aggregatorBond);
     await expect(posting).to.emit(vault, "LockSet").withArgs(accounts.aggregator, 1n, RULES.aggregatorBond);
-    expect(await vault.freeOf(accounts.aggregator)).to.equal(1n);
+    expect(await vault.freeOf(aggregator)).to.equal(1n);
     await asAggregator.releaseBond();
     await asAggregator.postBond();
   });
 
   it("cannot be withdrawn, nor released while a request is open", async function () {
     const { aria, vault, aggregator, accounts } = await loadFixture(threeRequests);
-    const free = await vault.freeOf(accounts.aggregator);
+    const free = await vault.freeOf(aggregator);
     const withdrawal = vault.connect(aggregator).withdraw(free + 1n, aggregator);
     await refused(withdrawal, vault, "InsufficientFree", accounts.aggregator, free + 1n, free);
     await refused(aria.connect(aggregator).releaseBond(), aria, "BondInUse", 3n);

@@ -103,7 +103,7 @@ describe("An agreement, once made,", function () {
       const asDer = system.aria.connect(der.signer);
       expect(await asDer.leave.staticCall()).to.equal(await epochNow(system));
       await expect(asDer.leave()).to.emit(system.aria, "AgreementClosed").withArgs(4n);
-      expect(await system.vault.freeOf(4)).to.equal(der.deposit);
+      expect(await system.vault.freeOf(der.signer)).to.equal(der.deposit);
       expect(await statusOf(system, der)).to.equal(Status.Closed);
     });
 
@@ -116,7 +116,7 @@ describe("An agreement, once made,", function () {
         .withArgs(der.account, untilEpoch);
       const agreement = await system.aria.agreementOf(der.account);
       expect([agreement.status, agreement.untilEpoch]).to.deep.equal([Status.Leaving, untilEpoch]);
-      expect(await system.vault.lockOf(der.account)).to.equal(der.deposit);
+      expect(await system.vault.lockOf(der.signer)).to.equal(der.deposit);
     });
 
     it("waits for the end of all that is requested", async function () {

@@ -44,7 +44,7 @@ async function expectAgreement({ aria, vault }: System, books: Books): Promise<v
   );
   for (const [account, owner] of books.owners) {
     expect(await vault.accountOf(owner)).to.equal(account);
-    expect(await vault.lockOf(account), `lock of ${account.toString()}`).to.equal(books.lockOf(account));
+    expect(await vault.lockOf(owner), `lock of ${account.toString()}`).to.equal(books.lockOf(account));
   }
   expect(await vault.generation()).to.equal(books.generation);
 

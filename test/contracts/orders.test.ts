@@ -64,12 +64,12 @@ describe("An order", function () {
     const system = await loadFixture(threeDers);
     const { aria, operator } = system;
     const first = (await epochNow(system)) + 5n;
-    const baseline = packEnergy([1_000n, 0n, 2n ** 32n - 1n]);
+    const baseline = packEnergy([1_000n, 0n, 2n ** 31n - 1n]);
     await expect(aria.connect(operator).orderBaseline(first, baseline))
       .to.emit(aria, "BaselineOrdered")
       .withArgs(1n, first, baseline);
     expect(await aria.orderHash(1)).to.equal(
-      hashOf({ id: 1n, firstEpoch: first, leftWh: [1_000n, 0n, 2n ** 32n - 1n] }),
+      hashOf({ id: 1n, firstEpoch: first, leftWh: [1_000n, 0n, 2n ** 31n - 1n] }),
     );
     expect(await aria.orderHash(2)).to.equal(ZeroHash);
     expect((await orderBaseline(system, first, [5n])).id).to.equal(2n);
@@ -81,6 +81,16 @@ describe("An order", function () {
     const first = (await epochNow(system)) + 5n;
     await refused(asOperator.orderBaseline(first, "0x"), system.aria, "EmptyOrder");
     await refused(asOperator.orderBaseline(first, "0x0000000100"), system.aria, "MalformedBytes", 4n, 5n);
+  });
+
+  it("is of less than 2^31 Wh an epoch", async function () {
+    const system = await loadFixture(threeDers);
+    const firstEpoch = (await epochNow(system)) + 1n;
+    for (const place of [0, 7, 8, 16]) {
+      const baselineWh = Array.from({ length: 17 }, (_, i) => (i === place ? 2n ** 31n : 2n ** 31n - 1n));
+      await refused(orderBaseline(system, firstEpoch, baselineWh), system.aria, "EnergyTooLarge");
+    }
+    await orderBaseline(system, firstEpoch, [2n ** 31n - 1n]);
   });
 
   it("can be placed until the last second before its first epoch", async function () {
@@ -327,6 +337,15 @@ describe("A request", function () {
     await sendRequest(system, order, first, [rowOf(der, Array<bigint>(10).fill(capacity))]);
   });
 
+  it("has no more rows than its sums can hold, at the largest power", async function () {
+    const system = await deploy({ derCount: 5, criteria: { maxPowerW: 2_000_000_000n } });
+    const first = (await epochNow(system)) + 2n;
+    const order = await orderBaseline(system, first, [10_000n]);
+    const rows = system.ders.map((der) => rowOf(der, [1_000n]));
+    await refused(sendRequest(system, order, first, rows), system.aria, "RequestTooLarge", 4n, 5n);
+    await requestFlow(system, order, first, rows.slice(0, 4));
+  });
+
   it("may ask for what a power makes of an epoch, rounded up to a whole Wh", async function () {
     const { order, first, ...system } = await loadOrdered();
     const der = { ...(await newDer(9)), powerW: 1_001n, deposit: 500_502n };
@@ -346,23 +365,6 @@ describe("A request", function () {
     await refused(sendRequest(system, order, first, rows), VAULT_ERRORS, "InsufficientBalance", ...args);
     await system.vault.deposit(system.operator, 1n, { value: UNIT });
     await sendRequest(system, order, first, rows);
-  });
-
-  it("costs no more than the Vault can move at once", async function () {
-    const system = await deploy({
-      criteria: { maxPowerW: 2n ** 32n - 1n, maxPrice: 2n ** 32n - 1n, depositPerKw: 0n },
-      rules: { epochSeconds: 3_600n },
-    });
-    const der = { ...(await newDer(0)), powerW: 2n ** 32n - 1n, price: 2n ** 32n - 1n, deposit: 0n };
-    await join(system, der);
-    await system.aria
-      .connect(system.operator)
-      .commission([{ der: der.signer.address, meter: der.meter.address }]);
-    const first = (await epochNow(system)) + 2n;
-    const rows = [rowOf(der, Array<bigint>(500).fill(2n ** 32n - 1n))];
-    const order = await orderBaseline(system, first, rows[0]!.energyWh);
-    const call = sendRequest(system, order, first, rows);
-    await refused(call, system.aria, "PostingOverflow", system.accounts.operator, -escrowFor(system, rows));
   });
 
   it("is the Aggregator's alone", async function () {

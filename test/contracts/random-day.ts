@@ -86,7 +86,7 @@ export class RandomDay {
     if (this.#oneIn(3)) await this.#try(() => aria.connect(der.signer).topUp({ value }));
     if (this.#oneIn(3)) {
       await this.#try(async () =>
-        vault.connect(der.signer).withdraw(await vault.freeOf(der.account), der.signer),
+        vault.connect(der.signer).withdraw(await vault.freeOf(der.signer), der.signer),
       );
     }
     if (this.#oneIn(12)) await this.#try(() => aria.connect(der.signer).leave());
@@ -189,7 +189,7 @@ export class RandomDay {
   /** As the DER's agent does: what is not free of the bond is deposited first. */
   async #raise(der: Der, request: Request, epoch: bigint, wh: bigint): Promise<void> {
     const { vault, rules } = this.#system;
-    const secured = (await vault.lockOf(der.account)) + rules.disputeBond;
+    const secured = (await vault.lockOf(der.signer)) + rules.disputeBond;
     const balance = await vault.balanceOf(der.account);
     if (balance < secured) {
       const missing = secured - balance;

@@ -31,11 +31,10 @@ describe("Registry", function () {
       const { owner } = await loadFixture(noDers);
       const registry = await new Registry__factory(owner).deploy(owner);
       await refused(registry.current(), registry, "NoService");
-      await refused(registry.serviceAt(1), registry, "UnknownVersion", 1n, 0n);
       expect(await registry.latestVersion()).to.equal(0n);
     });
 
-    it("names the one registered last, and keeps the ones before under their versions", async function () {
+    it("names the one registered last, and the one before in its event", async function () {
       const { first, second } = await loadFixture(withSecondVersion);
       const { registry } = first;
       expect(await registry.current()).to.equal(await first.aria.getAddress());
@@ -45,14 +44,6 @@ describe("Registry", function () {
         .withArgs(2n, second.aria, first.aria);
       expect(await registry.current()).to.equal(await second.aria.getAddress());
       expect(await registry.latestVersion()).to.equal(2n);
-      expect(await registry.serviceAt(1)).to.equal(await first.aria.getAddress());
-      expect(await registry.serviceAt(2)).to.equal(await second.aria.getAddress());
-    });
-
-    it("knows no version 0, and none after the latest", async function () {
-      const { registry } = await loadFixture(noDers);
-      await refused(registry.serviceAt(0), registry, "UnknownVersion", 0n, 1n);
-      await refused(registry.serviceAt(2), registry, "UnknownVersion", 2n, 1n);
     });
   });
 

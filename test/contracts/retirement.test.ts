@@ -153,10 +153,11 @@ describe("After the hand-over to a second ARIA", function () {
 
   it("all locks have ended, and every balance is what it was", async function () {
     const { first } = await loadFixture(succession);
-    const { vault, ders, accounts } = first;
-    for (const account of [accounts.aggregator, ...ders.map((der) => der.account)]) {
-      expect(await vault.lockOf(account)).to.equal(0n);
-      expect(await vault.freeOf(account)).to.equal(await vault.balanceOf(account));
+    const { vault, ders, accounts, aggregator } = first;
+    for (const owner of [aggregator, ...ders.map((der) => der.signer)]) {
+      const account = await vault.accountOf(owner);
+      expect(await vault.lockOf(owner)).to.equal(0n);
+      expect(await vault.freeOf(owner)).to.equal(await vault.balanceOf(account));
       expect(await vault.balanceOf(account)).to.be.greaterThan(0n);
     }
     expect(await vault.balanceOf(accounts.escrow)).to.equal(0n);

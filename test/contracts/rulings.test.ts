@@ -52,7 +52,7 @@ function refundOf({ taken }: Claimed, awardedWh: bigint): bigint {
   const { deliveryToleranceBps: share, toleranceFloorWh: floor } = RULES;
   const forgiven =
     rules.excess(2_000n, 1_000n, share, floor) - rules.excess(2_000n, 1_000n - awardedWh, share, floor);
-  return rules.refund(taken, 1_300n, forgiven);
+  return rules.refund(rules.refund(taken, 1_300n, 900n), 900n, forgiven);
 }
 
 function rule({ aria, operator, disputeId }: Claimed, awardedWh: bigint, fault: bigint) {

@@ -44,6 +44,8 @@ describe("The terms of an ARIA", function () {
       ["depositPerKw", 2n ** 63n, { maxPowerW: 1_000n, depositPerKw: 2n ** 63n }],
       ["depositPerKw", 2n ** 63n, { maxPowerW: 2n ** 32n - 1n, depositPerKw: 2n ** 63n }],
       ["epochSeconds", 0n, {}, { epochSeconds: 0n }],
+      // What it makes of an epoch would be more than 2^31 Wh.
+      ["maxPowerW", 2n ** 32n - 1n, { maxPowerW: 2n ** 32n - 1n }, { epochSeconds: 1_801n }],
       ["sweepWindowSeconds", 0n, {}, { sweepWindowSeconds: 0n }],
       ["disputeWindowSeconds", 0n, {}, { disputeWindowSeconds: 0n }],
       ["rulingWindowSeconds", 0n, {}, { rulingWindowSeconds: 0n }],

@@ -99,6 +99,15 @@ function dirtyDay(): string {
   return ["measured_on,ac_power", ...rows.filter((_, step) => step !== 33 && step !== 34), ""].join("\n");
 }
 
+/** Whether the process that a record of deployments is named after is there. */
+function isRunning(record: string): boolean {
+  try {
+    return process.kill(Number(record.replace("demo-", "")), 0);
+  } catch {
+    return false; // no such process
+  }
+}
+
 function sum(figures: readonly number[]): number {
   return figures.reduce((total, each) => total + each, 0);
 }
@@ -207,7 +216,8 @@ describe("npm run demo", function () {
     });
 
     it("leaves no record of its deployments behind", function () {
-      expect(records()).to.deep.equal(present);
+      // Another test may be running a demo at this moment, and has its record for as long as that.
+      expect(records().filter((record) => !present.includes(record) && !isRunning(record))).to.deep.equal([]);
     });
   });
 

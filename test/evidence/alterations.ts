@@ -27,7 +27,8 @@ export function* alterationsOf(
   const whole: unknown = JSON.parse(json);
   for (const { path, value } of nodesOf(whole, [])) {
     const field = path.filter((step) => typeof step === "string").join(".");
-    for (const [how, other] of othersOf(value, instead[path.at(-1) ?? ""])) {
+    const without: [string, unknown][] = typeof path.at(-1) === "string" ? [["left out", undefined]] : [];
+    for (const [how, other] of [...without, ...othersOf(value, instead[path.at(-1) ?? ""])]) {
       const text = JSON.stringify(changed(whole, path, other));
       if (text !== json) yield { field, what: `${path.join(".")} ${how}`, text };
     }

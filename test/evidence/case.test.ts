@@ -2,9 +2,9 @@ import { expect } from "chai";
 import { id, keccak256, toUtf8Bytes } from "ethers";
 
 import type { RuleName } from "../../agents/evidence/adjudicate.ts";
-import { type Evidence, judge, type Judgement, type Subject } from "../../agents/evidence/case.ts";
+import { type Evidence, isOwn, judge, type Judgement, type Subject } from "../../agents/evidence/case.ts";
 import type { CheckName } from "../../agents/evidence/checks.ts";
-import { bundleJson, type Role } from "../../agents/evidence/format.ts";
+import { type Bundle, bundleJson, type Role } from "../../agents/evidence/format.ts";
 import { signStatement } from "../../agents/evidence/statement.ts";
 import {
   AGGREGATOR_SPEAKER,
@@ -18,8 +18,10 @@ import {
   type MeteredEpoch,
   meteredEpoch,
   METER,
+  OLD_METER,
   OTHER_DER,
   POWER_W,
+  sealedAnew,
   signedEpoch,
   VENUE,
   witnessOf,
@@ -27,6 +29,9 @@ import {
 import { EPOCH } from "./paper-chain.ts";
 
 const ROLES = ["der", "aggregator", "feeder"] as const;
+
+/** A bundle as its holder gives it, whatever it made up in it. */
+const sealedJson = (bundle: Bundle): string => bundleJson(sealedAnew(bundle));
 const NO_CHAIN = (): Promise<undefined> => Promise.resolve(undefined);
 
 describe("judge", function () {
@@ -38,7 +43,7 @@ describe("judge", function () {
   before(async function () {
     epoch = await meteredEpoch();
     const { der, aggregator, feeder } = epoch;
-    evidence = { der: bundleJson(der), aggregator: bundleJson(aggregator), feeder: bundleJson(feeder) };
+    evidence = { der: sealedJson(der), aggregator: sealedJson(aggregator), feeder: sealedJson(feeder) };
     subject = { ...VENUE, statement: { der: DER, epoch: EPOCH } };
   });
 
@@ -65,7 +70,7 @@ describe("judge", function () {
     for (const role of ROLES) expect(examined[role]?.bundle).to.deep.equal(epoch[role]);
     const drift = await meteredEpoch(9_900n);
     const swept = await judge(
-      { ...evidence, aggregator: bundleJson(drift.aggregator) },
+      { ...evidence, aggregator: sealedJson(drift.aggregator) },
       drift.witness,
       subject,
     );
@@ -182,7 +187,7 @@ describe("judge", function () {
     it("about another DER, from the Aggregator alone, is none of it", async function () {
       const speaker = { ...AGGREGATOR_SPEAKER, der: OTHER_DER };
       const signed = await signedEpoch(speaker, 4_000n);
-      const elsewhere = bundleJson(aggregatorBundle(signed, leavesWith(signed.statement, [1_250n, 2_000n])));
+      const elsewhere = sealedJson(aggregatorBundle(signed, leavesWith(signed.statement, [1_250n, 2_000n])));
       expect(await ruleOf({ aggregator: elsewhere })).to.equal("respondent-evidence-fails");
     });
 
@@ -190,12 +195,12 @@ describe("judge", function () {
       const { feeder } = epoch;
       const statement = { ...feeder.statement, epoch: EPOCH + 1 };
       for (const other of [{ statement }, { aria: OTHER_DER }, { chainId: 1n }] as Partial<FeederBundle>[]) {
-        expect(await ruleOf({ feeder: bundleJson({ ...feeder, ...other }) })).to.equal("no-third-meter");
+        expect(await ruleOf({ feeder: sealedJson({ ...feeder, ...other }) })).to.equal("no-third-meter");
       }
     });
 
     it("of a DER that claims nothing is no claim, with a chain or without", async function () {
-      const der = bundleJson({ ...epoch.der, claim: null });
+      const der = sealedJson({ ...epoch.der, claim: null });
       for (const factsOf of [epoch.witness, NO_CHAIN]) {
         const { verdict } = await judge({ ...evidence, der }, factsOf, subject);
         expect(verdict).to.deep.include({ rule: "claimant-evidence-fails", awardedWh: 0n });
@@ -203,18 +208,44 @@ describe("judge", function () {
     });
   });
 
+  describe("knows a party's own evidence, be it good or bad, from what anybody could have made", function () {
+    async function isOwnOf(role: Role, text: string | undefined): Promise<boolean> {
+      const { examined } = await heard({ [role]: text });
+      return isOwn(examined[role]);
+    }
+
+    it("by its form, its seal and the key that counts", async function () {
+      const { der, aggregator } = epoch;
+      expect(await isOwnOf("der", evidence.der)).to.be.true;
+      expect(await isOwnOf("aggregator", evidence.aggregator)).to.be.true;
+      const badClaim = { ...der, claim: { ...der.claim!, claimWh: 1n } };
+      expect(await isOwnOf("der", sealedJson(badClaim))).to.be.true;
+      expect(await isOwnOf("der", bundleJson(badClaim))).to.be.false;
+      expect(await isOwnOf("der", bundleJson({ ...der, seal: aggregator.seal }))).to.be.false;
+      const stranger = { ...der, meter: OLD_METER.address, signer: OLD_METER.address };
+      expect(await isOwnOf("der", sealedJson(stranger))).to.be.false;
+      for (const text of [undefined, "", evidence.aggregator, evidence.der!.slice(1)])
+        expect(await isOwnOf("der", text), text?.slice(0, 20)).to.be.false;
+    });
+
+    it("not without a chain, which knows whose key counts", async function () {
+      const { examined } = await judge(evidence, NO_CHAIN, subject);
+      for (const role of ROLES) expect(isOwn(examined[role])).to.be.false;
+    });
+  });
+
   describe("takes a feeder's reading for a third meter's only if", function () {
     it("the DER in dispute is not among its own neighbours", async function () {
       const { feeder } = epoch;
       const itself = { account: 3n, meter: METER.address, statement: null, signature: null };
-      const crowded = bundleJson({ ...feeder, neighbours: [itself, ...feeder.neighbours] });
+      const crowded = sealedJson({ ...feeder, neighbours: [itself, ...feeder.neighbours] });
       const judgement = await heard({ feeder: crowded });
       expect(failing(judgement, "feeder")).to.deep.equal([]); // it is a DER behind it, in truth
       expect(judgement.verdict.rule).to.equal("no-third-meter");
     });
 
     it("the Aggregator shows what it has for each of the neighbours", async function () {
-      const withheld = bundleJson({ ...epoch.aggregator, leaves: null });
+      const withheld = sealedJson({ ...epoch.aggregator, leaves: null });
       expect(await ruleOf({ aggregator: withheld })).to.equal("no-third-meter");
       // It has no meter at account 5: of what flowed there it says nothing, which is not to say that nothing did.
       const signed = await signedEpoch(AGGREGATOR_SPEAKER, 4_000n);
@@ -223,16 +254,16 @@ describe("judge", function () {
       const { flowRoot } = fewer.commitment as { flowRoot: string };
       const own = await signedEpoch(DER_SPEAKER, POWER_W);
       const witness = witnessOf({ dispute: own, flowRoot });
-      const judgement = await judge({ ...evidence, aggregator: bundleJson(fewer) }, witness, subject);
+      const judgement = await judge({ ...evidence, aggregator: sealedJson(fewer) }, witness, subject);
       expect(failing(judgement, "aggregator")).to.deep.equal([]);
       expect(judgement.verdict.rule).to.equal("no-third-meter");
     });
 
     it("those leaves are of the sweep: leaves of none could say anything of the neighbours", async function () {
-      const bare = bundleJson({ ...epoch.aggregator, commitment: null });
+      const bare = sealedJson({ ...epoch.aggregator, commitment: null });
       const own = await signedEpoch(DER_SPEAKER, POWER_W);
       const neverSwept = witnessOf({ dispute: own, flowRoot: null });
-      const der = bundleJson({
+      const der = sealedJson({
         ...epoch.der,
         claim: { ...epoch.der.claim!, creditedWh: 0n, claimWh: 2_400n },
       });
@@ -244,14 +275,14 @@ describe("judge", function () {
     });
 
     it("it is contradicted by nobody that a person had better hear", async function () {
-      const unopposed = { aggregator: bundleJson({ ...epoch.aggregator, signature: epoch.der.signature }) };
+      const unopposed = { aggregator: sealedJson({ ...epoch.aggregator, signature: epoch.der.signature }) };
       expect(await ruleOf(unopposed)).to.equal("respondent-evidence-fails");
       const low = feederBundle(await signedEpoch(FEEDER_SPEAKER, 13_000n), epoch.feeder.neighbours);
       expect(low.statement.energyWh).to.equal(3_250n); // just what the neighbours delivered
-      expect(await ruleOf({ feeder: bundleJson(low) })).to.equal("feeder-confirms-respondent");
-      expect(await ruleOf({ ...unopposed, feeder: bundleJson(low) })).to.equal("feeder-contradicts-claimant");
+      expect(await ruleOf({ feeder: sealedJson(low) })).to.equal("feeder-confirms-respondent");
+      expect(await ruleOf({ ...unopposed, feeder: sealedJson(low) })).to.equal("feeder-contradicts-claimant");
       const silent = low.neighbours.map((one) => ({ ...one, statement: null, signature: null }));
-      const unheard = { feeder: bundleJson({ ...low, neighbours: silent }) };
+      const unheard = { feeder: sealedJson({ ...low, neighbours: silent }) };
       expect(await ruleOf(unheard)).to.equal("neighbours-unconfirmed");
     });
   });
@@ -262,7 +293,7 @@ describe("judge", function () {
     const statement = { ...a!.statement!, energyWh: 0n };
     const signature = await signStatement(METER, VENUE, statement); // by the meter of the DER in dispute
     const forged = { ...feeder, neighbours: [{ ...a!, statement, signature }, b!] };
-    const judgement = await heard({ feeder: bundleJson(forged) });
+    const judgement = await heard({ feeder: sealedJson(forged) });
     expect(failing(judgement, "feeder")).to.deep.equal(["neighbours"]);
     expect(judgement.verdict.rule).to.equal("no-third-meter");
   });

@@ -19,10 +19,11 @@ import {
   signEpoch,
 } from "../../agents/evidence/bundle.ts";
 import { Commitment, type FlowLeaf } from "../../agents/evidence/commitment.ts";
-import type { Bundle, Neighbour } from "../../agents/evidence/format.ts";
+import type { Bundle, Neighbour, Unsealed } from "../../agents/evidence/format.ts";
 import { feederMeterId, keptMeterId } from "../../agents/evidence/kept-meter.ts";
 import type { ChainFacts } from "../../agents/evidence/on-chain.ts";
 import { readingsRoot } from "../../agents/evidence/readings-tree.ts";
+import { bundleHash, sealDigest } from "../../agents/evidence/seal.ts";
 import { signStatement, type Venue } from "../../agents/evidence/statement.ts";
 import { SmartMeter } from "../../agents/metering/meter.ts";
 import type { StampedReading } from "../../agents/metering/reading.ts";
@@ -153,6 +154,14 @@ export type DerBundle = Extract<Bundle, { role: "der" }>;
 export type AggregatorBundle = Extract<Bundle, { role: "aggregator" }>;
 export type FeederBundle = Extract<Bundle, { role: "feeder" }>;
 
+/** The bundle with the seal of its signer, whatever else is made up in it; none that holds if its key is not here. */
+export function sealedAnew<Kind extends Unsealed>(bundle: Kind): Kind & { seal: string } {
+  const keys = [METER, OLD_METER, AGGREGATOR, OPERATOR];
+  const key = keys.find(({ address }) => address === bundle.signer)?.signingKey;
+  const seal = key?.sign(sealDigest(bundle, bundleHash(bundle))).serialized ?? `0x${"00".repeat(65)}`;
+  return { ...bundle, seal };
+}
+
 /** Puts a bundle together with the headers of the chain on paper. */
 export function bundleOf(
   signed: SignedEpoch,
@@ -170,7 +179,7 @@ export function bundleOf(
     headers: new Map(all.map(({ blockNumber }) => [blockNumber, block(blockNumber).rlp])),
     commitment,
   };
-  return makeBundle(signed, setting, part);
+  return sealedAnew(makeBundle(signed, setting, part));
 }
 
 /** What the DER claims with a statement, by the contract's arithmetic. */

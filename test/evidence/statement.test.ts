@@ -71,7 +71,7 @@ describe("Flow statement", function () {
 
   it("with a malformed signature is refused", function () {
     for (const signature of ["0x", "0x00", `0x${"00".repeat(65)}`, "not hex"]) {
-      expect(() => signerOf(VENUE, STATEMENT, signature), signature).to.throw();
+      expect(signerOf(VENUE, STATEMENT, signature), signature).to.be.undefined;
     }
   });
 
@@ -81,9 +81,10 @@ describe("Flow statement", function () {
     // The library would take all of these for the same signature: one statement could be told in many texts.
     for (const v of [parity, 35 + parity, 37 + parity, 255 - parity]) {
       const other = signature.slice(0, -2) + v.toString(16).padStart(2, "0");
-      expect(() => signerOf(VENUE, STATEMENT, other), `v ${v}`).to.throw();
+      expect(signerOf(VENUE, STATEMENT, other), `v ${v}`).to.be.undefined;
     }
-    expect(() => signerOf(VENUE, STATEMENT, signature.toUpperCase().replace("0X", "0x"))).to.throw();
+    const capitals = signature.toUpperCase().replace("0X", "0x");
+    expect(signerOf(VENUE, STATEMENT, capitals)).to.be.undefined;
   });
 
   it("counts as a meter's word for one DER in one epoch only", async function () {

@@ -268,6 +268,7 @@ describe("verifyBundle", function () {
       const { commitment, claim } = der;
       const rest: Partial<typeof aggregator> = { ...aggregator };
       delete rest.leaves;
+      delete rest.seal;
       const passedOff = { ...rest, role: "der", commitment, claim: { ...claim!, claimWh: 0n } } as typeof der;
       expect(await failing(passedOff, epoch.witness)).to.include.members([
         "meter",

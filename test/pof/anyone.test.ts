@@ -8,7 +8,7 @@ import { expect } from "chai";
 import { z } from "zod/v4";
 
 import { CHECKS } from "../../agents/evidence/checks.ts";
-import { disputedEpoch, type DisputedEpoch, expectLines, pof, pofs } from "./stage.ts";
+import { disputedEpoch, type DisputedEpoch, expectLines, pof, pofProcess, pofs } from "./stage.ts";
 
 const verifySchema = z.object({
   ok: z.boolean(),
@@ -98,7 +98,7 @@ describe("pof, for anyone who has the files:", function () {
     });
 
     it("tells each check in words, with a mark", async function () {
-      const { status, stdout } = await pof(["verify", files[0]]);
+      const { status, stdout } = await pofProcess(["verify", files[0]]);
       expect(status).to.equal(0);
       const lines = stdout.split("\n");
       for (const [check, sentence] of Object.entries(CHECKS)) {
@@ -106,7 +106,7 @@ describe("pof, for anyone who has the files:", function () {
         expect(line, check).to.match(ON_CHAIN.includes(check) ? /^ {2}\? / : /^ {2}✓ /);
       }
       expect(stdout).to.contain(
-        "14 checks hold, 6 could not be made (needs a chain to ask: name a node with --rpc)",
+        "15 checks hold, 6 could not be made (needs a chain to ask: name a node with --rpc)",
       );
     });
 
@@ -143,7 +143,20 @@ describe("pof, for anyone who has the files:", function () {
       const failed = verifySchema
         .parse(JSON.parse(stdout))
         .checks.filter(({ outcome }) => outcome === "fails");
-      expect(failed.map(({ check }) => check)).to.deep.equal(["transaction"]);
+      expect(failed.map(({ check }) => check)).to.deep.equal(["seal", "transaction"]);
+    });
+
+    it("finds, without a chain, what only a chain could vouch for, if it is not as its holder sealed it", async function () {
+      const changes: ((text: string) => string)[] = [
+        (text) => text.replace(/"registry":"0x\w{40}"/, `"registry":"${stage.chain.addresses.vault}"`),
+        (text) => text.replace(/"transaction":"0x../, '"transaction":"0xaa'),
+        (text) => text.replace(/"header":"0x\w+"/, '"header":null'),
+      ];
+      const runs = changes.map((change, i) => ["verify", altered(`unsealed-${i}.json`, change)]);
+      for (const { status, stdout } of await pofs(runs)) {
+        expect(status).to.equal(1);
+        expect(stdout).to.match(/✗ seal .*\n +expected 0x\w{40}, received 0x\w{40}\n/);
+      }
     });
   });
 
@@ -297,6 +310,9 @@ describe("pof, for anyone who has the files:", function () {
         [["adjudicate", "none", "none", ...rpc], /--rpc needs a file that can be read as a bundle/],
       ];
       await expectLines(2, cases);
+      const outcome = await pofProcess([]);
+      expect([outcome.status, outcome.stdout]).to.deep.equal([2, ""]);
+      expect(outcome.stderr).to.equal("a command is needed (see: npm run pof -- --help)\n");
     });
 
     it("a file that cannot be read", async function () {

@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 
 import { expect } from "chai";
 import { z } from "zod/v4";
@@ -15,6 +16,7 @@ import {
   expectLines,
   OPERATOR_KEY,
   pof,
+  pofProcess,
   pofs,
   replaceOperator,
 } from "./stage.ts";
@@ -146,6 +148,23 @@ describe("pof, for a party with an agent:", function () {
         const own = readFileSync(join(out(party), ids.ruled, `${party}.json`), "utf8");
         expect(own).to.equal(stage.ruled.evidence[party]);
       }
+    });
+
+    it("says in one line that a bundle was never sealed", async function () {
+      const store = join(folder, "unsealed.sqlite");
+      const source = new DatabaseSync(stage.community.storeFile(stage.plants[0].name), { readOnly: true });
+      source.prepare("VACUUM INTO ?").run(store);
+      source.close();
+      const copy = new DatabaseSync(store);
+      copy.exec("DROP TRIGGER seals_no_delete; DELETE FROM seals");
+      copy.close();
+      const file = join(folder, "unsealed.json");
+      writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(configs.der, "utf8")), store }));
+      const args = ["evidence", "--config", file, "--dispute", ids.ruled, "--out", join(folder, "unsealed")];
+      const says =
+        /^der bundle of epoch \d+: expected a seal of bundle hash 0x\w{64} in the store, received none: let the agent run/;
+      await expectLines(1, [[args, says]]);
+      expect(existsSync(join(folder, "unsealed"))).to.be.false;
     });
 
     it("says in one line what it has not", async function () {
@@ -309,7 +328,7 @@ describe("pof, for a party with an agent:", function () {
         "--fault",
         "aggregator",
       ];
-      const { status, stdout, stderr } = await pof([...args, "--yes", "--json"], KEYS);
+      const { status, stdout, stderr } = await pofProcess([...args, "--yes", "--json"], KEYS);
       expect([status, stderr]).to.deep.equal([0, ""]);
       const { evidenceHash } = stage.open;
       expect(JSON.parse(stdout)).to.include({

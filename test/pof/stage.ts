@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable, Writable } from "node:stream";
 
 import { expect } from "chai";
 
@@ -12,6 +13,7 @@ import { sum } from "../../agents/metering/source.ts";
 import { OperatorAgent, type Ruling } from "../../agents/operator/agent.ts";
 import { writeCase } from "../../agents/pof/case-files.ts";
 import { emptyFolder } from "../../agents/pof/files.ts";
+import { pof as run } from "../../agents/pof/program.ts";
 import { developmentKey } from "../../scripts/demo/cast.ts";
 import {
   type Chain,
@@ -37,8 +39,28 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs the program with these arguments, as a process. */
+/** Runs the command line with these arguments, in this process. */
 export async function pof(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
+  const [stdout, stderr] = [new Written(), new Written()];
+  const status = await run(args, { stdin: Readable.from([]), stdout, stderr, env });
+  return { status, stdout: stdout.text, stderr: stderr.text };
+}
+
+/** Keeps what is written to it. */
+class Written extends Writable {
+  text = "";
+
+  override _write(chunk: Buffer, _: BufferEncoding, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+}
+
+/** Runs the program with these arguments, as a process: as a person does. */
+export async function pofProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<Outcome> {
@@ -53,12 +75,10 @@ export async function pof(
   return { status, stdout, stderr };
 }
 
-/** Runs the program several times, two at a time, as there may be no more processors. */
+/** Runs the command line once for each list of arguments. */
 export async function pofs(runs: readonly (readonly string[])[]): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
-  for (let i = 0; i < runs.length; i += 2) {
-    outcomes.push(...(await Promise.all(runs.slice(i, i + 2).map((args) => pof(args)))));
-  }
+  for (const args of runs) outcomes.push(await pof(args));
   return outcomes;
 }
 

@@ -54,17 +54,17 @@ describe("Request tree", function () {
     for (const { account } of settled.rows) expect(proven(settled, account).proof).to.deep.equal([]);
   });
 
-  it("has about sixteen figures a leaf", function () {
+  it("has about thirty-two figures a leaf", function () {
     const leaves = (accounts: number, epochs: number): number => {
       const settled = requested(accounts, epochs);
       return new Set(settled.rows.map(({ account }) => proven(settled, account).requests)).size;
     };
-    expect(leaves(16, 1)).to.equal(1);
-    expect(leaves(17, 1)).to.equal(2);
-    expect(leaves(4, 4)).to.equal(1);
-    expect(leaves(5, 4)).to.equal(2);
-    expect(leaves(9, 5)).to.equal(3);
-    expect(leaves(3, 16)).to.equal(3);
+    expect(leaves(32, 1)).to.equal(1);
+    expect(leaves(33, 1)).to.equal(2);
+    expect(leaves(8, 4)).to.equal(1);
+    expect(leaves(9, 4)).to.equal(2);
+    expect(leaves(18, 5)).to.equal(3);
+    expect(leaves(3, 32)).to.equal(3);
     expect(leaves(3, 96)).to.equal(3);
   });
 
@@ -83,7 +83,7 @@ describe("Request tree", function () {
   });
 
   it("says which row of the leaf is the account's, with its figures", function () {
-    const settled = swept(11, 5); // three rows a leaf
+    const settled = swept(11, 10); // three rows a leaf
     settled.rows.forEach((row, index) => {
       const { requestId, requests, shortfalls, penalties, rowInLeaf, flowRoot } = proven(
         settled,

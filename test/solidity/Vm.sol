@@ -36,6 +36,10 @@ interface Vm {
     function parseJsonInt(string calldata json, string calldata path) external pure returns (int256);
     function parseJsonAddress(string calldata json, string calldata path) external pure returns (address);
     function parseJsonBytes(string calldata json, string calldata path) external pure returns (bytes memory);
+    function parseJsonString(
+        string calldata json,
+        string calldata path
+    ) external pure returns (string memory);
     function parseJsonBytes32(string calldata json, string calldata path) external pure returns (bytes32);
     function parseJsonBytes32Array(
         string calldata json,

@@ -27,6 +27,7 @@ describe("File of an SQLite store", function () {
     await store.appendReadings(readingsOf(METER, 1));
     await store.saveStatement({ meter: METER, epoch: 1, aria: ARIA, payload: "{}", signature: "0x00" });
     await store.saveCommitment({ aria: ARIA, requestId: 1n, flowRoot: hash(1), json: "{}" });
+    await store.saveSeal({ bundleHash: hash(1), seal: "0x00" });
     await store.saveHearing(hearingOf(1n));
     await store.close();
     withDatabase((database) => {
@@ -34,10 +35,11 @@ describe("File of an SQLite store", function () {
         ["readings", "power_w"],
         ["statements", "payload"],
         ["commitments", "json"],
+        ["seals", "seal"],
         ["hearings", "verdict"],
       ]) {
         expect(() => {
-          database.exec(`UPDATE ${table} SET ${column} = 1`);
+          database.exec(`UPDATE ${table} SET ${column} = ${column}`);
         }).to.throw(`${table} are append-only`);
         expect(() => {
           database.exec(`DELETE FROM ${table}`);
@@ -97,7 +99,7 @@ describe("File of an SQLite store", function () {
       });
       expect(() => openSqliteStore(path)).to.throw(StoreVersionError);
       withDatabase((database) => {
-        database.exec("PRAGMA user_version = 3");
+        database.exec("PRAGMA user_version = 4");
       });
       await stage.reopen();
     });
@@ -144,7 +146,14 @@ describe("File of an SQLite store", function () {
       withDatabase((database) => {
         database.exec("PRAGMA user_version = 99");
       });
-      expectRefusal({ type: StoreVersionError, expected: "schema version 3", received: "version 99" });
+      expectRefusal({ type: StoreVersionError, expected: "schema version 4", received: "version 99" });
+    });
+
+    it("is of an older version than can be brought up to date", function () {
+      withDatabase((database) => {
+        database.exec("PRAGMA user_version = 1");
+      });
+      expectRefusal({ type: StoreVersionError, expected: "schema version 4", received: "version 1" });
     });
 
     it("is no database", function () {
@@ -176,6 +185,60 @@ describe("File of an SQLite store", function () {
       const bytes = readFileSync(path);
       writeFileSync(path, bytes.fill(0xa5, bytes.length - 4_096));
       expectRefusal({ type: StoreFileError });
+    });
+  });
+
+  describe("of version 2, which has no seals and no memories,", function () {
+    beforeEach(async function () {
+      await stage.store.appendReadings(readingsOf(METER, 3));
+      await stage.store.saveHearing(hearingOf(1n));
+      await stage.store.close();
+      withDatabase((database) => {
+        database.exec("DROP TABLE seals; DROP TABLE memories; PRAGMA user_version = 2");
+      });
+    });
+
+    it("is brought up to date by a writer, and loses nothing", async function () {
+      await stage.reopen();
+      expect(await stage.store.readingsBetween(METER, 0, Infinity)).to.deep.equal(readingsOf(METER, 3));
+      expect(await stage.store.hearingOf(ARIA, 1n)).to.deep.equal(hearingOf(1n));
+      await stage.store.saveSeal({ bundleHash: hash(1), seal: "0x01" });
+      await stage.reopen();
+      expect(await stage.store.sealOf(hash(1))).to.equal("0x01");
+      expect(await stage.store.memoryOf(METER)).to.equal(undefined);
+      withDatabase((database) => {
+        expect(() => {
+          database.exec("DELETE FROM seals");
+        }).to.throw("seals are append-only");
+      });
+    });
+
+    it("is brought up to date from version 3 as well, which has seals", async function () {
+      await stage.reopen();
+      await stage.store.saveSeal({ bundleHash: hash(1), seal: "0x01" });
+      await stage.store.close();
+      withDatabase((database) => {
+        database.exec("DROP TABLE memories; PRAGMA user_version = 3");
+      });
+      await stage.reopen();
+      await stage.store.appendReadings([], [{ meter: METER, memory: "one" }]);
+      expect(await stage.store.memoryOf(METER)).to.equal("one");
+      expect(await stage.store.sealOf(hash(1))).to.equal("0x01");
+    });
+
+    it("is left as it is by a reader, which refuses it", function () {
+      const before = readFileSync(path);
+      expect(() => openSqliteReader(path))
+        .to.throw(StoreVersionError)
+        .that.includes({ expected: "schema version 4", received: "version 2" });
+      expect(readFileSync(path).equals(before)).to.equal(true);
+    });
+
+    it("is left as it is by a writer that finds it damaged", function () {
+      const bytes = readFileSync(path);
+      writeFileSync(path, bytes.fill(0xa5, bytes.length - 4_096));
+      expect(() => openSqliteStore(path)).to.throw(StoreFileError);
+      expect(readFileSync(path).equals(bytes)).to.equal(true);
     });
   });
 

@@ -32,6 +32,7 @@ describe("Reader of an SQLite store", function () {
     await store.appendReadings(readings);
     await store.saveStatement(statement);
     await store.saveCommitment(commitment);
+    await store.saveSeal({ bundleHash: hash(1), seal: "0x01" });
     await store.saveHearing(hearingOf(1n));
     for (const isOpen of [true, false]) {
       if (!isOpen) await store.close();
@@ -42,6 +43,7 @@ describe("Reader of an SQLite store", function () {
       expect(await reader.readingsBetween(METER, 0, 36)).to.deep.equal(readings.slice(0, 2));
       expect(await reader.statementOf(METER, 1, ARIA)).to.deep.equal(statement);
       expect(await reader.commitmentOf(ARIA, 1n)).to.deep.equal(commitment);
+      expect(await reader.sealOf(hash(1))).to.equal("0x01");
       expect(await reader.hearingOf(ARIA, 1n)).to.deep.equal(hearingOf(1n));
       expect(await reader.hearings(ARIA)).to.deep.equal([hearingOf(1n)]);
       await rejection(reader.lastReading(METER.toLowerCase()), FieldError);

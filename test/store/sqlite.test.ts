@@ -273,6 +273,29 @@ describe("SQLite store", function () {
     });
   });
 
+  describe("seals", function () {
+    const seal = { bundleHash: hash(9), seal: `0x${"1f".repeat(65)}` };
+
+    it("are kept by the bundle's hash, and may be saved again", async function () {
+      expect(await store.sealOf(hash(9))).to.equal(undefined);
+      await store.saveSeal(seal);
+      await store.saveSeal(seal);
+      await reopen();
+      expect(await store.sealOf(hash(9))).to.equal(seal.seal);
+      expect(await store.sealOf(hash(8))).to.equal(undefined);
+    });
+
+    it("refuse a second one for the bundle, and what is no hash or no hex", async function () {
+      await store.saveSeal(seal);
+      const error = await rejection(store.saveSeal({ ...seal, seal: "0x00" }), ConflictError);
+      expect(error).to.include({ expected: seal.seal, received: "0x00" });
+      await rejection(store.saveSeal({ ...seal, bundleHash: "0x12" }), FieldError);
+      await rejection(store.sealOf("0x12"), FieldError);
+      for (const other of ["0x", "1f", "0x1F"])
+        await rejection(store.saveSeal({ bundleHash: hash(8), seal: other }), FieldError);
+    });
+  });
+
   describe("latest block", function () {
     it("is that of the last reading of any meter, and none before the first", async function () {
       expect(await store.latestBlock()).to.equal(undefined);

@@ -15,6 +15,8 @@ import {
 } from "ethers";
 
 import { Commitment, type FlowLeaf, leafHash, provesLeaf } from "../../agents/evidence/commitment.ts";
+import { faultsIn } from "../../agents/evidence/checks.ts";
+import { parseBundle } from "../../agents/evidence/format.ts";
 import { type BlockHeader, headerRlp, readHeader } from "../../agents/evidence/header.ts";
 import {
   provesReadings,
@@ -22,12 +24,14 @@ import {
   readingsProofs,
   readingsRoot,
 } from "../../agents/evidence/readings-tree.ts";
+import { bundleHash, sealDigest, sealed } from "../../agents/evidence/seal.ts";
 import {
   type FlowStatement,
   signerOf,
   signStatement,
   statementDigest,
 } from "../../agents/evidence/statement.ts";
+import { verifyBundle } from "../../agents/evidence/verify.ts";
 import {
   genesisDigest,
   type Reading,
@@ -145,6 +149,41 @@ describe("Vectors of statements", function () {
       expect(keccak256(abi.encode(types, [id(type), ...fields]))).to.equal(structHash);
       expect(keccak256(concat(["0x1901", domainSeparator, structHash]))).to.equal(digest);
       expect(recoverAddress(digest, signature)).to.equal(signer);
+    }
+  });
+});
+
+describe("Vectors of seals", function () {
+  const { chainId, aria, privateKey, signer, bundles } = vectorsOf("seals.json") as {
+    chainId: string;
+    aria: string;
+    privateKey: string;
+    signer: string;
+    bundles: { text: string; bundleHash: string; structHash: string; digest: string; seal: string }[];
+  };
+  const venue = { chainId: BigInt(chainId), aria };
+
+  it("are reproduced by the code of evidence, and all that needs no chain holds of the bundles", async function () {
+    for (const { text, bundleHash: hash, digest, seal } of bundles) {
+      const bundle = parseBundle(text);
+      expect(bundleHash(bundle)).to.equal(hash);
+      expect(sealDigest(venue, hash)).to.equal(digest);
+      expect((await sealed(new Wallet(privateKey), bundle)).seal).to.equal(seal);
+      expect([bundle.seal, bundle.signer]).to.deep.equal([seal, signer]);
+      expect(faultsIn(verifyBundle(bundle))).to.deep.equal([]);
+    }
+  });
+
+  it("are reproduced by the text and the definition of EIP-712", function () {
+    const { domainSeparator } = vectorsOf("statements.json") as { domainSeparator: string };
+    for (const { text, bundleHash: hash, structHash, digest, seal } of bundles) {
+      const end = `,"seal":"${seal}"}`;
+      expect(text.endsWith(end)).to.be.true;
+      expect(keccak256(toUtf8Bytes(`${text.slice(0, -end.length)}}`))).to.equal(hash);
+      const words = [id("Seal(bytes32 bundleHash)"), hash];
+      expect(keccak256(abi.encode(["bytes32", "bytes32"], words))).to.equal(structHash);
+      expect(keccak256(concat(["0x1901", domainSeparator, structHash]))).to.equal(digest);
+      expect(recoverAddress(digest, seal)).to.equal(signer);
     }
   });
 });

@@ -2,7 +2,7 @@ import { SimpleMerkleTree } from "@openzeppelin/merkle-tree";
 import { expect } from "chai";
 import { concat, keccak256, solidityPacked } from "ethers";
 
-import { unpackPostings } from "../../agents/chain/ledger.ts";
+import { unpackOctets, unpackPostings } from "../../agents/chain/ledger.ts";
 import {
   findRow,
   packRows,
@@ -113,7 +113,7 @@ for (const vector of requests) {
     });
 
     it("are reproduced by OpenZeppelin's trees over the leaves as they are documented", function () {
-      const perLeaf = vector.count >= 16 ? 1 : Math.floor(16 / vector.count);
+      const perLeaf = vector.count >= 32 ? 1 : Math.floor(32 / vector.count);
       const [rowBytes, figureBytes] = [16 + 4 * vector.count, 4 * vector.count];
       const part = (hex: string, stride: number, leaf: number) =>
         hex.slice(2 + 2 * leaf * perLeaf * stride, 2 + 2 * (leaf + 1) * perLeaf * stride);
@@ -140,9 +140,11 @@ for (const vector of requests) {
 }
 
 describe("Vectors of postings", function () {
-  const { postings, packed } = vectorsOf("postings.json") as {
+  const { postings, packed, octets, packedOctets } = vectorsOf("postings.json") as {
     postings: { account: string; amount: string }[];
     packed: string;
+    octets: { word: string; amounts: string[] }[];
+    packedOctets: string;
   };
   const expected = postings.map(({ account, amount }) => {
     return { account: BigInt(account), amount: BigInt(amount) };
@@ -150,6 +152,12 @@ describe("Vectors of postings", function () {
 
   it("are reproduced by the agents' code", function () {
     expect(unpackPostings(packed)).to.deep.equal(expected);
+    const ofOctets = octets.flatMap(({ word, amounts }) =>
+      amounts.map((amount, lane) => {
+        return { account: 8n * BigInt(word) + BigInt(lane), amount: BigInt(amount) };
+      }),
+    );
+    expect(unpackOctets(packedOctets)).to.deep.equal(ofOctets.filter(({ amount }) => amount !== 0n));
   });
 
   it("are reproduced by ethers' packed encoding", function () {
@@ -157,5 +165,9 @@ describe("Vectors of postings", function () {
       solidityPacked(["uint32", "int64"], [account, amount]),
     );
     expect(concat(words)).to.equal(packed);
+    const packedLanes = octets.map(({ word, amounts }) =>
+      solidityPacked(["uint32", ...amounts.map(() => "int32")], [word, ...[...amounts].reverse()]),
+    );
+    expect(concat(packedLanes)).to.equal(packedOctets);
   });
 });

@@ -6,6 +6,7 @@ import { makeBundle } from "../../../agents/evidence/bundle.ts";
 import { bundleJson } from "../../../agents/evidence/format.ts";
 import type { ChainFacts } from "../../../agents/evidence/on-chain.ts";
 import { readingsRoot } from "../../../agents/evidence/readings-tree.ts";
+import { sealed } from "../../../agents/evidence/seal.ts";
 import { type FlowStatement, signStatement } from "../../../agents/evidence/statement.ts";
 import {
   type Block,
@@ -72,7 +73,11 @@ export async function dayOfSeconds(): Promise<Day> {
     },
     { role: "der", claim: null },
   );
-  return { text: bundleJson(bundle), facts: factsOf(blocks), headers: [...headers.values()] };
+  return {
+    text: bundleJson(await sealed(METER, bundle)),
+    facts: factsOf(blocks),
+    headers: [...headers.values()],
+  };
 }
 
 function factsOf(blocks: readonly Block[]): ChainFacts {

@@ -19,17 +19,16 @@ contract FlowRowsTest is Check {
             _equal(rows[i].account, account, "account");
             _equal(rows[i].price, price, "price");
             _equal(rows[i].deposit, deposit, "deposit");
-            for (uint256 lane; lane < 8 * FlowRows.wordCount(count); ++lane) {
-                (uint256 requestedWh, uint256 shortfallWh) = this.laneAt(
+            for (uint256 epoch; epoch < count; ++epoch) {
+                (uint256 requestedWh, uint256 shortfallWh) = this.figuresAt(
                     requests,
                     shortfalls,
                     i,
-                    lane,
+                    epoch,
                     count
                 );
-                // Lanes beyond the last epoch read as zero, not as the next row.
-                _equal(lane < count ? rows[i].requestedWh[lane] : 0, requestedWh, "requested");
-                _equal(lane < count ? rows[i].shortfallWh[lane] : 0, shortfallWh, "missing");
+                _equal(rows[i].requestedWh[epoch], requestedWh, "requested");
+                _equal(rows[i].shortfallWh[epoch], shortfallWh, "missing");
             }
         }
     }
@@ -49,15 +48,15 @@ contract FlowRowsTest is Check {
         return (FlowRows.accountOf(terms), FlowRows.priceOf(terms), FlowRows.depositOf(terms));
     }
 
-    function laneAt(
+    function figuresAt(
         bytes calldata rows,
         bytes calldata shortfalls,
         uint256 row,
-        uint256 lane,
+        uint256 epoch,
         uint256 count
     ) external pure returns (uint256 requestedWh, uint256 shortfallWh) {
-        requestedWh = FlowRows.requested(rows, row, lane / 8, count).lane(lane % 8);
-        shortfallWh = FlowRows.missing(shortfalls, row, lane / 8, count).lane(lane % 8);
+        requestedWh = FlowRows.requestedIn(rows, row, epoch, count);
+        shortfallWh = FlowRows.missingIn(shortfalls, row, epoch, count);
     }
 
     function _row(uint256 dice, uint256 count) private pure returns (Row memory) {

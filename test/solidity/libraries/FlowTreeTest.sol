@@ -4,48 +4,42 @@ pragma solidity 0.8.34;
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
 import {FlowTree} from "../../../contracts/libraries/FlowTree.sol";
+import {Penalties} from "../../../contracts/types/Penalties.sol";
 import {Check} from "../Check.sol";
 import {Merkle} from "../Merkle.sol";
 import {Row, Rows} from "../Rows.sol";
 
 /// @title FlowTree: every leaf can be proven to the root the contracts build, and holds the rows it should.
 contract FlowTreeTest is Check {
-    function testFuzzEveryLeafIsProvable(uint256 seed, uint256 count) external pure {
-        bytes32[] memory leaves = _leaves(seed, _within(count, 1, 20));
-        bytes32 root = FlowTree.root(leaves);
+    function testFuzzEveryLeafIsProvedByItsTree(uint256 seed, uint256 rowCount) external view {
+        Row[] memory rows = _rows(seed, _within(rowCount, 1, 40), 32); // a leaf each
+        bytes32[] memory tree = this.requestTreeOf(Rows.requests(rows), 32);
+        bytes32[] memory leaves = _leavesOf(tree);
+        _equal(rows.length, leaves.length, "leaves");
         for (uint256 i; i < leaves.length; ++i) {
             bytes32[] memory proof = Merkle.proofOf(leaves, i);
-            _true(MerkleProof.verify(proof, root, leaves[i]), "a leaf with its proof");
-            _true(!MerkleProof.verify(proof, root, keccak256(abi.encode(leaves[i]))), "another leaf");
+            _true(MerkleProof.verify(proof, tree[0], leaves[i]), "a leaf with its proof");
+            _true(!MerkleProof.verify(proof, tree[0], keccak256(abi.encode(leaves[i]))), "another leaf");
         }
     }
 
-    function testRootOfOneLeafIsTheLeaf() external pure {
-        bytes32[] memory leaves = _leaves(1, 1);
-        _same(leaves[0], FlowTree.root(leaves), "root");
-        _equal(0, Merkle.proofOf(leaves, 0).length, "proof");
+    function testATreeOfOneLeafIsTheLeaf() external view {
+        Row[] memory rows = _rows(1, 1, 1);
+        bytes32[] memory tree = this.requestTreeOf(Rows.requests(rows), 1);
+        _equal(1, tree.length, "nodes");
+        _same(keccak256(bytes.concat(hex"01", Rows.requests(rows))), tree[0], "root");
     }
 
-    /// @dev Made by SimpleMerkleTree.of(leaves, { sortLeaves: false }) of @openzeppelin/merkle-tree 1.0.8.
-    function testRootIsThatOfTheJavaScriptLibrary() external pure {
-        bytes32[] memory leaves = new bytes32[](5);
-        for (uint256 i; i < 5; ++i) leaves[i] = keccak256(abi.encode(i + 1));
-        bytes32 expected = 0x749d21016a0cbd109e88c57d0abca309eb190f306ed06b4d69fc0d7609c66f8c;
-        _same(expected, FlowTree.root(leaves), "root");
-        _equal(3, Merkle.proofOf(leaves, 0).length, "longer proof");
-        _equal(2, Merkle.proofOf(leaves, 4).length, "shorter proof");
-    }
-
-    function testFuzzRowsOfALeafMakeAboutSixteenFigures(uint16 count) external pure {
+    function testFuzzRowsOfALeafMakeAboutThirtyTwoFigures(uint16 count) external pure {
         if (count == 0) return;
         uint256 rows = FlowTree.rowsPerLeaf(count);
         _true(rows >= 1, "at least one row");
-        _true(rows == 1 || rows * count <= 16, "no more than sixteen figures, or one row");
-        _true((rows + 1) * count > 16, "one row more would be too many");
+        _true(rows == 1 || rows * count <= 32, "no more than thirty-two figures, or one row");
+        _true((rows + 1) * count > 32, "one row more would be too many");
     }
 
     function testFuzzLeavesHoldTheirRows(uint256 seed, uint256 rowCount, uint256 count) external view {
-        Row[] memory rows = _rows(seed, _within(rowCount, 1, 9), _within(count, 1, 18));
+        Row[] memory rows = _rows(seed, _within(rowCount, 1, 40), _within(count, 1, 36));
         count = rows[0].requestedWh.length;
         uint256[] memory penalties = _penalties(seed, rows.length);
         (bytes32[] memory requested, bytes32[] memory swept) = this.leavesOf(
@@ -75,19 +69,23 @@ contract FlowTreeTest is Check {
         uint256[] memory penalties,
         uint256 count
     ) external pure returns (bytes32[] memory requested, bytes32[] memory swept) {
-        requested = FlowTree.requestLeaves(rows, penalties.length, count);
-        bytes memory taken = FlowTree.penaltyList(penalties.length);
+        bytes memory taken = Penalties.noneTaken(penalties.length);
         // From the last to the first: no write may change what is already there.
-        for (uint256 i = penalties.length; i > 0; --i) {
-            FlowTree.writePenalty(taken, i - 1, uint64(penalties[i - 1]));
-        }
-        swept = FlowTree.sweptLeaves(requested, shortfalls, taken, count);
+        for (uint256 i = penalties.length; i > 0; --i) Penalties.take(taken, i - 1, uint64(penalties[i - 1]));
         _equal(8 * penalties.length, taken.length, "length of the penalties");
+        bytes32[] memory tree = FlowTree.requestTree(rows, count);
+        requested = _leavesOf(tree);
+        swept = _leavesOf(FlowTree.sweptTree(tree, shortfalls, taken, count));
     }
 
-    function _leaves(uint256 seed, uint256 count) private pure returns (bytes32[] memory leaves) {
-        leaves = new bytes32[](count);
-        for (uint256 i; i < count; ++i) leaves[i] = bytes32(_random(seed, i));
+    function requestTreeOf(bytes calldata rows, uint256 count) external pure returns (bytes32[] memory) {
+        return FlowTree.requestTree(rows, count);
+    }
+
+    /// @dev The leaves of a tree: the later half of its nodes, from the last to the first.
+    function _leavesOf(bytes32[] memory tree) private pure returns (bytes32[] memory leaves) {
+        leaves = new bytes32[]((tree.length + 1) / 2);
+        for (uint256 i; i < leaves.length; ++i) leaves[i] = tree[tree.length - 1 - i];
     }
 
     function _rows(uint256 seed, uint256 rowCount, uint256 count) private pure returns (Row[] memory rows) {

@@ -3,7 +3,6 @@ pragma solidity 0.8.34;
 
 import {IARIATypes} from "../../../contracts/interfaces/IARIATypes.sol";
 import {EnergyRows} from "../../../contracts/libraries/EnergyRows.sol";
-import {FlowRows} from "../../../contracts/libraries/FlowRows.sol";
 import {Settlement} from "../../../contracts/libraries/Settlement.sol";
 import {Check} from "../Check.sol";
 import {Row, Rows} from "../Rows.sol";
@@ -162,45 +161,75 @@ contract SettlementTest is Check {
         this.deliveryOf(Rows.requests(rows), Rows.shortfalls(rows), 300, 10);
     }
 
-    /// @dev EnergyRows.addTo against sums of single figures.
-    function testFuzzColumnsAreThoseOfALoop(
+    /// @dev EnergyRows.draw, for two rows that ask for the same, against single figures.
+    /// hardhat-config: fuzz.runs = 1000
+    function testFuzzWhatIsDrawnIsThatOfALoop(
         uint32[19] memory asked,
-        uint64 limit,
+        uint256 seed,
+        uint256 offset,
         uint256 count
     ) external view {
         count = _within(count, 1, asked.length);
-        if (limit % 2 == 0) limit = asked[(limit >> 1) % count] + ((limit >> 8) % 3);
-        limit >>= 1;
-        if (limit % 4 == 0) limit = type(uint32).max;
-        (uint256 sum, bool above) = (0, false);
+        offset = _within(offset, 0, 11);
+        uint256 limit = seed % 4 == 0 ? 2 ** 23 : uint32(_random(seed, 1)) % 2 ** 24;
         uint32[] memory requested = new uint32[](count);
+        uint32[] memory baseline = new uint32[](offset + count + (seed % 3));
+        for (uint256 i; i < baseline.length; ++i) baseline[i] = uint32(_random(seed, i)) % 2 ** 31;
+        (uint256 sum, bool above, bool enough) = (0, false, true);
         for (uint256 i; i < count; ++i) {
-            requested[i] = asked[i];
-            sum += asked[i];
-            above = above || asked[i] > limit;
+            requested[i] = seed % 16 == 1 ? asked[i] : asked[i] % uint32(limit + 2);
+            if (seed % 3 == 0) baseline[offset + i] = 2 * (requested[i] % 2 ** 30); // just enough
+            if (_random(seed, i) % 64 == 0) baseline[offset + i] = (2 * (requested[i] % 2 ** 30)) | 1;
+            sum += 2 * uint256(requested[i]);
+            above = above || requested[i] > limit;
+            enough = enough && 2 * uint256(requested[i]) <= baseline[offset + i];
         }
         Row[] memory rows = _second(requested, requested);
-        (uint256 energyWh, uint256[] memory columns) = this.added(Rows.requests(rows), count, limit);
-        _equal(above ? type(uint256).max : 2 * sum, energyWh, "sum, or refused");
+        Drawn memory drawn = this.drawn(Rows.requests(rows), count, limit, Rows.figuresOf(baseline), offset);
+        _true(drawn.beyondLimit == above, "above the limit");
         if (above) return;
-        for (uint256 i; i < count; ++i) {
-            uint256 lane = uint64(columns[2 * (i / 8) + (i % 2)] >> (192 - 64 * ((i % 8) / 2)));
-            _equal(2 * uint256(asked[i]), lane, "column");
-        }
+        _equal(sum, drawn.energyWh, "sum");
+        _true(drawn.enough == enough, "whether it was enough");
+        if (!enough) return;
+        for (uint256 i; i < count; ++i) baseline[offset + i] -= 2 * requested[i];
+        _same(keccak256(Rows.figuresOf(baseline)), keccak256(drawn.left), "what is left, and around it");
     }
 
-    /// @dev Adds two rows. Refused for one, refused for both: they ask for the same.
-    function added(
+    struct Drawn {
+        uint256 energyWh;
+        bool beyondLimit;
+        bool enough;
+        bytes left;
+    }
+
+    function drawn(
         bytes calldata rows,
         uint256 count,
-        uint256 limit
-    ) external pure returns (uint256 energyWh, uint256[] memory columns) {
-        columns = new uint256[](2 * FlowRows.wordCount(count));
+        uint256 limit,
+        bytes memory baseline,
+        uint256 offset
+    ) external pure returns (Drawn memory result) {
+        uint256[] memory left = EnergyRows.open(baseline, offset, count);
         for (uint256 row; row < 2; ++row) {
-            uint256 one = EnergyRows.addTo(columns, rows, row, count, limit);
-            if (one == type(uint256).max) return (one, columns);
-            energyWh += one;
+            (uint256 energyWh, bool beyondLimit) = EnergyRows.draw(left, rows, row, count, limit);
+            result.energyWh += energyWh;
+            if (beyondLimit) result.beyondLimit = true;
         }
+        result.enough = EnergyRows.close(left, baseline, offset, count);
+        result.left = baseline;
+    }
+
+    function testFuzzModestFiguresHave31Bits(uint32[] memory wh, uint256 chosen) external view {
+        for (uint256 i; i < wh.length; ++i) wh[i] %= 2 ** 31;
+        _true(this.areModest(Rows.figuresOf(wh)), "all of 31 bits");
+        if (wh.length == 0) return;
+        wh[chosen % wh.length] |= 2 ** 31;
+        _true(!this.areModest(Rows.figuresOf(wh)), "one of 32");
+    }
+
+    /// @dev Reads calldata, behind which other bytes follow.
+    function areModest(bytes calldata list) external pure returns (bool) {
+        return EnergyRows.areModest(list);
     }
 
     function deliveryOf(

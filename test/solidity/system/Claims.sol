@@ -177,7 +177,7 @@ abstract contract Claims is Market {
     }
 
     function _rowsPerLeaf(uint256 count) private pure returns (uint256) {
-        return count > 16 ? 1 : 16 / count;
+        return count > 32 ? 1 : 32 / count;
     }
 
     function _penalties(uint32 id, uint256 first, uint256 end) private view returns (bytes memory wire) {
@@ -260,12 +260,25 @@ abstract contract Claims is Market {
         if (refund > 0) _count("penalty given back");
         bytes32 row = keccak256(abi.encode(dispute.requestId, disputeId >> 32));
         _refunds[row] += refund;
-        _note(_refunds[row] <= dispute.penaltyTaken, "I3: more given back than was taken");
+        _note(refund <= dispute.penalty, "I3: more given back than was taken for the epoch");
+        _note(
+            _refunds[row] <= _takenOf(dispute.requestId, uint32(disputeId >> 32)),
+            "I3: more given back than was taken"
+        );
+    }
+
+    /// @dev The penalty taken of a DER at the sweep of a request.
+    function _takenOf(uint32 id, uint32 account) private view returns (uint64) {
+        if (!_plays[id].swept) return 0;
+        Row[] memory rows = _rowsOf(id);
+        uint256 row;
+        while (rows[row].account != account) ++row;
+        return abi.decode(_plays[id].taken, (uint64[]))[row];
     }
 
     /// @dev The Aggregator is fined once for an account and epoch, and only while its bond is posted.
     function _fineOn(uint256 disputeId, uint64 balance) private view returns (uint256) {
-        if (_fined[disputeId] || VAULT.lockOf(TARGET.aggregatorAccount()) == 0) return 0;
+        if (_fined[disputeId] || VAULT.lockOf(AGGREGATOR) == 0) return 0;
         return balance < MISREPORT_FINE ? balance : MISREPORT_FINE;
     }
 

@@ -27,8 +27,8 @@ contract Handler is Claims {
     /// @notice Somebody tries what only others may do.
     function trespass(uint256 seed) external watched(Act.Other) {
         bytes[] memory calls = new bytes[](12);
-        calls[0] = abi.encodeCall(VAULT.settle, (""));
-        calls[1] = abi.encodeCall(VAULT.setLock, (1, 0));
+        calls[0] = abi.encodeCall(VAULT.settle, ("", ""));
+        calls[1] = abi.encodeCall(VAULT.setLock, (OPERATOR, 0));
         calls[2] = abi.encodeCall(VAULT.announceHandOver, (address(TARGET)));
         calls[3] = abi.encodeCall(VAULT.handOver, ());
         calls[4] = abi.encodeCall(TARGET.commission, (new IARIATypes.Commissioning[](0)));

@@ -98,7 +98,7 @@ abstract contract Invariants is Cast {
     function _whatIsFreeCanBeWithdrawn() internal {
         for (uint256 i; i < DERS + 3; ++i) {
             address party = _handler.partyAt(i);
-            uint64 free = _vault.freeOf(_vault.accountOf(party));
+            uint64 free = _vault.freeOf(party);
             if (free > 0) _true(_canWithdraw(party, free), "I7: all that is free");
             _true(!_canWithdraw(party, free + 1), "I7: a unit more");
         }

@@ -141,7 +141,7 @@ abstract contract Market is Parties {
 
     function _record(uint32 id, Row[] memory rows, uint32 first, uint16 count) private {
         requestCount = id;
-        _count(rows.length * count > 16 ? "request of several leaves" : "request of one leaf");
+        _count(rows.length * count > 32 ? "request of several leaves" : "request of one leaf");
         _plays[id] = Play(
             first,
             count,

@@ -27,7 +27,7 @@ abstract contract Parties is Journal {
     /// @notice A party takes out some, all or more than is free.
     function withdraw(uint256 seed) external watched(Act.Other) {
         address party = _partyAt(seed % (DERS + 3));
-        uint64 free = VAULT.freeOf(VAULT.accountOf(party));
+        uint64 free = VAULT.freeOf(party);
         uint64 amount = uint64(_within(_random(seed, 1), 0, uint256(free) / 4));
         if (seed % 5 == 0) amount = free;
         if (seed % 7 == 0) amount = free + 1;
@@ -120,7 +120,7 @@ abstract contract Parties is Journal {
         VM.prank(der);
         try TARGET.close() {
             _note(_now() >= notBefore, "closed while it could be swept");
-            _note(VAULT.lockOf(VAULT.accountOf(der)) == 0, "closed but locked");
+            _note(VAULT.lockOf(der) == 0, "closed but locked");
             _count("close");
         } catch {}
     }

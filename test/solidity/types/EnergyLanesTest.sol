@@ -25,19 +25,29 @@ contract EnergyLanesTest is Check {
         for (uint256 i; i < 8; ++i) _equal(i < lanes ? wh[first + i] : 0, loaded.lane(i), "loaded lane");
     }
 
-    function testFuzzWriteChangesOneEntryOnly(uint32[] memory wh, uint256 index, uint32 value) external pure {
-        if (wh.length == 0) return;
-        index = _within(index, 0, wh.length - 1);
+    function testFuzzWriteChangesItsLanesOnly(
+        uint32[] memory wh,
+        uint256 first,
+        uint256 lanes,
+        uint32[8] memory values
+    ) external pure {
+        first = _within(first, 0, wh.length);
+        lanes = _within(lanes, 0, wh.length - first);
         bytes memory list;
         for (uint256 i; i < wh.length; ++i) list = bytes.concat(list, bytes4(wh[i]));
         bytes memory next = hex"a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5";
         bytes32 nextBefore = keccak256(next);
+        for (uint256 i = lanes; i < 8; ++i) values[i] = 0;
 
-        EnergyLanesLibrary.write(list, index, value);
+        EnergyLanesLibrary.write(list, first, lanes, _packed(values));
 
         for (uint256 i; i < wh.length; ++i) {
-            _equal(i == index ? value : wh[i], EnergyLanesLibrary.read(list, i), "entry");
+            bool written = i >= first && i < first + (lanes < 8 ? lanes : 8);
+            EnergyLanes entry = EnergyLanesLibrary.read(list, i, 1);
+            _equal(written ? values[i - first] : wh[i], entry.lane(0), "entry");
         }
+        EnergyLanes back = EnergyLanesLibrary.read(list, first, lanes);
+        _equal(EnergyLanes.unwrap(_packed(values)), EnergyLanes.unwrap(back), "read back at once");
         _equal(wh.length * 4, list.length, "length");
         _same(nextBefore, keccak256(next), "what lies behind the list in memory");
     }

@@ -17,11 +17,11 @@ contract Service is IService {
 }
 
 /// @title Fixture: a Vault of native coins with a service in charge and some parties' accounts, over three words.
-/// @notice Account 1 is the service's; the parties' are 2 to 10.
+/// @notice Account 1 is the service's; the parties' are 2 to 17.
 abstract contract Fixture is Check {
     uint256 internal constant UNIT = 1 gwei;
     uint32 internal constant EXIT_WINDOW = 1 days;
-    uint32 internal constant PARTIES = 9;
+    uint32 internal constant PARTIES = 16;
     uint32 internal constant ACCOUNTS = PARTIES + 1;
 
     IVault internal _vault;
@@ -54,7 +54,7 @@ abstract contract Fixture is Check {
 
     function _locks() internal view returns (uint64[] memory locks) {
         locks = new uint64[](ACCOUNTS);
-        for (uint32 i; i < ACCOUNTS; ++i) locks[i] = _vault.lockOf(i + 1);
+        for (uint32 i = 1; i < ACCOUNTS; ++i) locks[i] = _vault.lockOf(_party(i + 1));
     }
 
     /// @dev That each figure is as expected; `what` names them.

@@ -8,7 +8,7 @@ import {Fixture} from "./Fixture.sol";
 /// @title Vault.settle against a model: an array of balances, one posting after the other.
 contract SettleTest is Fixture {
     struct Line {
-        uint32 account;
+        uint256 account;
         int64 amount;
     }
 
@@ -21,7 +21,27 @@ contract SettleTest is Fixture {
         // Now and then some bytes too few or too many.
         if (_random(seed, 1) % 16 == 0)
             postings = bytes.concat(postings, new bytes(1 + (_random(seed, 2) % 11)));
-        _settleAsModel(postings, lines);
+        _settleAsModel(postings, "", lines);
+    }
+
+    /// @dev The same with octets after the postings: of words that are all open, in part or not at all.
+    /// hardhat-config: fuzz.runs = 1000
+    function testFuzzOctetsPassOrFailAsTheModel(uint256 seed) external {
+        _fund(seed);
+        (bytes memory octets, Line[] memory inOctets) = _octets(seed);
+        Line[] memory lines = new Line[](inOctets.length + 1);
+        int256 sum;
+        for (uint256 i; i < inOctets.length; ++i) {
+            lines[i + 1] = inOctets[i];
+            sum += inOctets[i].amount;
+        }
+        // In three of four the one posting makes up for them.
+        if (seed % 4 == 0) sum += int32(uint32(seed >> 8));
+        lines[0] = Line(uint32(2 + (_random(seed, 6) % PARTIES)), int64(-sum));
+        Line[] memory posted = new Line[](1);
+        posted[0] = lines[0];
+        if (_random(seed, 1) % 16 == 0) octets = bytes.concat(octets, new bytes(1 + (_random(seed, 2) % 35)));
+        _settleAsModel(_wire(posted), octets, lines);
     }
 
     /// @dev Lists that a service would make: what one gives, others get.
@@ -45,7 +65,7 @@ contract SettleTest is Fixture {
         expected[payer - 1] -= given;
 
         VM.prank(_service);
-        _vault.settle(_wire(lines));
+        _vault.settle(_wire(lines), "");
         _allEqual(expected, _balances(), "balance");
     }
 
@@ -54,10 +74,10 @@ contract SettleTest is Fixture {
         bytes memory refusal = abi.encodeWithSelector(IVault.NotService.selector, _service, stranger);
         VM.expectRevert(refusal);
         VM.prank(stranger);
-        _vault.settle("");
+        _vault.settle("", "");
         VM.expectRevert(refusal);
         VM.prank(stranger);
-        _vault.setLock(2, amount);
+        _vault.setLock(_party(2), amount);
     }
 
     function testTheLargestAmountsNeitherWrapNorOverflow() external {
@@ -68,7 +88,7 @@ contract SettleTest is Fixture {
         lines[2] = Line(4, 1);
         lines[3] = Line(2, 0);
         VM.prank(_service);
-        _vault.settle(_wire(lines));
+        _vault.settle(_wire(lines), "");
         _equal(uint64(type(int64).max), _vault.balanceOf(2), "giver");
         _equal(uint64(type(int64).max), _vault.balanceOf(3), "taker");
         _equal(1, _vault.balanceOf(4), "last unit");
@@ -76,13 +96,21 @@ contract SettleTest is Fixture {
 
     // ------------------------------------------------------------------------------------------------------- Model
 
-    function _settleAsModel(bytes memory postings, Line[] memory lines) private {
+    function _settleAsModel(bytes memory postings, bytes memory octets, Line[] memory lines) private {
         uint64[] memory before = _balances();
         (uint64[] memory expected, bytes memory refusal) = _modelled(postings.length, before, lines);
+        if (octets.length % 36 != 0) {
+            // The postings come first, and what is wrong with them is found first.
+            Line[] memory posted = new Line[](1);
+            posted[0] = lines[0];
+            (, refusal) = _modelled(postings.length, before, posted);
+            if (bytes4(refusal) == IVault.NotZeroSum.selector || refusal.length == 0)
+                refusal = abi.encodeWithSelector(IVault.MalformedOctets.selector, octets.length);
+        }
         bool refused = refusal.length > 0;
         if (refused) VM.expectRevert(refusal);
         VM.prank(_service);
-        _vault.settle(postings);
+        _vault.settle(postings, octets);
         _allEqual(refused ? before : expected, _balances(), refused ? "balance, refused" : "balance");
         _allEqual(new uint64[](ACCOUNTS), _locks(), "lock");
     }
@@ -99,7 +127,7 @@ contract SettleTest is Fixture {
         for (uint256 i; i < ACCOUNTS; ++i) balances[i] = before[i];
         int256 sum;
         for (uint256 i; i < lines.length; ++i) {
-            uint32 account = lines[i].account;
+            uint256 account = lines[i].account;
             if (account == 0 || account > ACCOUNTS) {
                 return (balances, abi.encodeWithSelector(IVault.UnknownAccount.selector, uint256(account)));
             }
@@ -157,9 +185,45 @@ contract SettleTest is Fixture {
         }
     }
 
+    /// @return octets of words 0 to 3 and beyond. @return lines the same account by account, without those of zero.
+    function _octets(uint256 seed) private view returns (bytes memory octets, Line[] memory lines) {
+        uint256 count = 1 + (_random(seed, 7) % 3);
+        lines = new Line[](8 * count);
+        uint256 used;
+        for (uint256 i; i < count; ++i) {
+            uint256 dice = _random(seed, 100 + i);
+            uint32 word = dice % 32 == 0 ? uint32(dice >> 32) : uint32(dice % 16 < 12 ? 1 : (dice >> 8) % 3);
+            bytes memory amounts;
+            for (uint256 lane; lane < 8; ++lane) {
+                uint256 account = 8 * uint256(word) + lane;
+                int32 amount = _laneAmount(_random(dice, lane), account);
+                amounts = bytes.concat(bytes4(uint32(amount)), amounts);
+                if (amount != 0) lines[used++] = Line(account, amount);
+            }
+            octets = bytes.concat(octets, bytes4(word), amounts);
+        }
+        assembly ("memory-safe") {
+            mstore(lines, used)
+        }
+    }
+
+    /// @dev Mostly what the account bears; rarely anything, also for an account that is not open.
+    function _laneAmount(uint256 dice, uint256 account) private view returns (int32) {
+        bool open = account > 1 && account <= ACCOUNTS;
+        if (dice % 64 == 0) return int32(uint32(dice >> 8));
+        if (!open || dice % 4 == 0) return 0;
+        if (dice % 4 == 1) return int32(uint32((dice >> 8) % 2 ** 31));
+        uint256 most = _vault.balanceOf(uint32(account)) / 4;
+        return -int32(uint32((dice >> 8) % ((most < 2 ** 31 ? most : 2 ** 31 - 1) + 1)));
+    }
+
     function _wire(Line[] memory lines) private pure returns (bytes memory postings) {
         for (uint256 i; i < lines.length; ++i) {
-            postings = bytes.concat(postings, bytes4(lines[i].account), bytes8(uint64(lines[i].amount)));
+            postings = bytes.concat(
+                postings,
+                bytes4(uint32(lines[i].account)),
+                bytes8(uint64(lines[i].amount))
+            );
         }
     }
 }

@@ -6,7 +6,8 @@ import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProo
 
 import {FlowRows} from "../../../contracts/libraries/FlowRows.sol";
 import {FlowTree} from "../../../contracts/libraries/FlowTree.sol";
-import {LANES_PER_WORD} from "../../../contracts/types/EnergyLanes.sol";
+import {Amounts, Octets} from "../../../contracts/types/Octets.sol";
+import {Penalties} from "../../../contracts/types/Penalties.sol";
 import {Posting, PostingsLibrary} from "../../../contracts/types/Postings.sol";
 import {VM} from "../Vm.sol";
 import {Vectors} from "./Vectors.sol";
@@ -49,7 +50,7 @@ contract SettlementVectorsTest is Vectors {
         for (uint256 i; i < requests; ++i) {
             string memory at = _entry(".requests", i);
             uint256[] memory penalties = _uints(json, at, ".sweep.penalties");
-            (bytes32[] memory requested, bytes32[] memory swept) = this.leavesOf(
+            (bytes32 requested, bytes32 swept) = this.rootsOf(
                 _bytes(json, at, ".requests"),
                 _bytes(json, at, ".sweep.shortfalls"),
                 penalties,
@@ -57,8 +58,8 @@ contract SettlementVectorsTest is Vectors {
             );
             bytes32 requestRoot = _word(json, at, ".requestRoot");
             bytes32 sweptRoot = _word(json, at, ".sweptRoot");
-            _same(requestRoot, FlowTree.root(requested), "root of the request");
-            _same(sweptRoot, FlowTree.root(swept), "root of the sweep");
+            _same(requestRoot, requested, "root of the request");
+            _same(sweptRoot, swept, "root of the sweep");
             bytes32 commitment = Hashes.efficientKeccak256(sweptRoot, _word(json, at, ".sweep.flowRoot"));
             _same(_word(json, at, ".commitment"), commitment, "commitment");
             _proved(json, string.concat(at, ".requestProofs"), requestRoot, false);
@@ -84,16 +85,36 @@ contract SettlementVectorsTest is Vectors {
         string memory json = _file("postings.json");
         uint256 count = _count(json, ".postings");
         _true(count > 2, "postings to try");
-        bytes memory packed = PostingsLibrary.list(count);
+        bytes memory packed = PostingsLibrary.open(count);
         for (uint256 i; i < count; ++i) {
             string memory at = _entry(".postings", i);
             int256 amount = VM.parseJsonInt(json, string.concat(at, ".amount"));
-            PostingsLibrary.put(packed, i, uint32(_uint(json, at, ".account")), amount);
+            PostingsLibrary.put(packed, uint32(_uint(json, at, ".account")), amount);
             (uint32 readAccount, int64 readAmount) = this.postingAt(_bytes(json, "", ".packed"), i);
             _equal(_uint(json, at, ".account"), readAccount, "account");
             _true(amount == readAmount, "amount");
         }
         _same(keccak256(_bytes(json, "", ".packed")), keccak256(packed), "packed postings");
+    }
+
+    function testOctetsArePackedAndRead() external view {
+        string memory json = _file("postings.json");
+        uint256 count = _count(json, ".octets");
+        _true(count > 2, "octets to try");
+        bytes memory packed = Octets.open(count);
+        for (uint256 i; i < count; ++i) {
+            string memory at = _entry(".octets", i);
+            (uint256 word, Amounts amounts) = this.octetAt(_bytes(json, "", ".packedOctets"), i);
+            _equal(_uint(json, at, ".word"), word, "word");
+            Amounts made;
+            for (uint256 lane; lane < 8; ++lane) {
+                int256 amount = VM.parseJsonInt(json, string.concat(at, _entry(".amounts", lane)));
+                _true(amount == amounts.amount(lane), "amount");
+                made = made.with(lane, amount);
+            }
+            Octets.put(packed, word, made);
+        }
+        _same(keccak256(_bytes(json, "", ".packedOctets")), keccak256(packed), "packed octets");
     }
 
     function _allEqual(
@@ -124,22 +145,21 @@ contract SettlementVectorsTest is Vectors {
     ) external pure returns (uint256[] memory requested, uint256[] memory missing) {
         (requested, missing) = (new uint256[](count), new uint256[](count));
         for (uint256 i; i < count; ++i) {
-            (uint256 word, uint256 lane) = (i / LANES_PER_WORD, i % LANES_PER_WORD);
-            requested[i] = FlowRows.requested(rows, row, word, count).lane(lane);
-            missing[i] = FlowRows.missing(shortfalls, row, word, count).lane(lane);
+            requested[i] = FlowRows.requestedIn(rows, row, i, count);
+            missing[i] = FlowRows.missingIn(shortfalls, row, i, count);
         }
     }
 
-    function leavesOf(
+    function rootsOf(
         bytes calldata rows,
         bytes calldata shortfalls,
         uint256[] memory penalties,
         uint256 count
-    ) external pure returns (bytes32[] memory requested, bytes32[] memory swept) {
-        requested = FlowTree.requestLeaves(rows, penalties.length, count);
-        bytes memory list = FlowTree.penaltyList(penalties.length);
-        for (uint256 i; i < penalties.length; ++i) FlowTree.writePenalty(list, i, uint64(penalties[i]));
-        swept = FlowTree.sweptLeaves(requested, shortfalls, list, count);
+    ) external pure returns (bytes32 requested, bytes32 swept) {
+        bytes memory taken = Penalties.noneTaken(penalties.length);
+        for (uint256 i; i < penalties.length; ++i) Penalties.take(taken, i, uint64(penalties[i]));
+        bytes32[] memory tree = FlowTree.requestTree(rows, count);
+        return (tree[0], FlowTree.sweptTree(tree, shortfalls, taken, count)[0]);
     }
 
     function requestLeafOf(bytes calldata rows) external pure returns (bytes32) {
@@ -152,6 +172,10 @@ contract SettlementVectorsTest is Vectors {
         bytes memory penalties
     ) external pure returns (bytes32) {
         return FlowTree.sweptLeaf(requestLeaf, shortfalls, penalties);
+    }
+
+    function octetAt(bytes calldata octets, uint256 index) external pure returns (uint256, Amounts) {
+        return Octets.at(octets, index);
     }
 
     function postingAt(bytes calldata postings, uint256 index) external pure returns (uint32, int64) {
