@@ -26,6 +26,7 @@ contract ARIA is Requests {
         IVault vault_,
         address operator,
         address aggregator,
+        address guardian,
         Criteria memory criteria_,
         Rules memory rules_
     )
@@ -39,6 +40,8 @@ contract ARIA is Requests {
         _setRoleAdmin(OPERATOR_ROLE, OPERATOR_ROLE);
         _grantRole(AGGREGATOR_ROLE, aggregator);
         _setRoleAdmin(AGGREGATOR_ROLE, AGGREGATOR_ROLE);
+        if (guardian != address(0)) _grantRole(GUARDIAN_ROLE, guardian);
+        _setRoleAdmin(GUARDIAN_ROLE, GUARDIAN_ROLE);
     }
 
     function _openAccounts(

@@ -59,7 +59,7 @@ function sweeps({ service, now }: AggregatorSituation): AggregatorIntent[] {
 function requests(policy: Policy, situation: AggregatorSituation): AggregatorIntent[] {
   const { service, epoch } = situation;
   const firstEpoch = epoch + 1;
-  if (firstEpoch < service.view.requestedUntil) return [];
+  if (service.view.paused || firstEpoch < service.view.requestedUntil) return [];
   const order = [...service.view.orders.values()].find((candidate) => covers(service, candidate, firstEpoch));
   if (order === undefined) return [];
   const remaining = service.view.remainingOf(order).slice(firstEpoch - order.firstEpoch);

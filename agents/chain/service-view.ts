@@ -9,6 +9,7 @@ import type {
   LeavingAnnouncedEvent,
   OrderCancelledEvent,
   PenaltyCappedEvent,
+  PausedSetEvent,
   RetirementAnnouncedEvent,
 } from "../../types/ARIA.ts";
 import type {
@@ -126,6 +127,8 @@ export class ServiceView {
   requestedUntil = 0;
   /** Undefined while none is fixed. */
   lastEpoch: number | undefined;
+  /** Whether the guardian has paused joining and requesting. */
+  paused = false;
   readonly #rules: DeliveryRules;
 
   constructor(deliveryRules: DeliveryRules) {
@@ -273,6 +276,9 @@ export class ServiceView {
         dispute.fault = "none";
         break;
       }
+      case "PausedSet":
+        this.paused = (args as PausedSetEvent.OutputObject).paused;
+        break;
       case "RetirementAnnounced":
         this.lastEpoch = Number((args as RetirementAnnouncedEvent.OutputObject).lastEpoch);
         break;

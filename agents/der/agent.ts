@@ -136,6 +136,7 @@ export class DerAgent implements Agent {
       locked: account === undefined ? 0n : ledger.lockOf(account),
       purse: settled.length === 0 ? 0n : await this.#options.connection.purse(), // only a dispute asks for it
       retiring: service.view.lastEpoch !== undefined,
+      paused: service.view.paused,
       refused: this.#refusedBy.has(service.address),
       settled,
       openDisputes: this.#openDisputes(account),

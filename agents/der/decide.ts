@@ -25,6 +25,8 @@ export interface DerSituation {
   /** What could be deposited, in units. */
   readonly purse: bigint;
   readonly retiring: boolean;
+  /** Whether joining is paused. */
+  readonly paused: boolean;
   /** Whether this ARIA refused us before: it will not have changed its mind. */
   readonly refused: boolean;
   /** Epochs that were swept, or not swept in time, can still be disputed and were not yet, with our own measurement. */
@@ -82,9 +84,9 @@ function overdueRulings({ openDisputes, terms, now }: DerSituation): DerIntent[]
 
 function join(
   wishes: Wishes,
-  { agreement, retiring, refused, terms, balance, epoch }: DerSituation,
+  { agreement, retiring, paused, refused, terms, balance, epoch }: DerSituation,
 ): DerIntent[] {
-  if (agreement !== undefined || retiring || refused) return [];
+  if (agreement !== undefined || retiring || paused || refused) return [];
   if (wishes.leaveAtEpoch !== undefined && epoch >= wishes.leaveAtEpoch) return [];
   const deposit = depositFor(wishes.powerW, terms.criteria.depositPerKw);
   const wanted = deposit + terms.rules.disputeBond; // enough to contest a sweep without touching the deposit

@@ -22,6 +22,7 @@ abstract contract Agreements is State, IAgreements {
 
     /// @inheritdoc IAgreements
     function join(uint32 powerW, uint32 price, address meter) external payable returns (uint32 account) {
+        _requireNotPaused();
         _requireNotRetiring();
         if (powerW < MIN_POWER_W) revert PowerTooLow(MIN_POWER_W, powerW);
         if (powerW > MAX_POWER_W) revert PowerTooHigh(MAX_POWER_W, powerW);
@@ -132,7 +133,20 @@ abstract contract Agreements is State, IAgreements {
         emit RetirementAnnounced(lastEpoch_);
     }
 
+    // ---------------------------------------------------------------------------------------------- For the guardian
+
+    /// @inheritdoc IAgreements
+    function setPaused(bool paused_) external onlyRole(GUARDIAN_ROLE) {
+        _progress.paused = paused_;
+        emit PausedSet(paused_);
+    }
+
     // -------------------------------------------------------------------------------------------------------- Views
+
+    /// @inheritdoc IAgreements
+    function paused() external view returns (bool) {
+        return _progress.paused;
+    }
 
     /// @inheritdoc IAgreements
     function retired() external view returns (bool) {
@@ -181,6 +195,10 @@ abstract contract Agreements is State, IAgreements {
     }
 
     // ------------------------------------------------------------------------------------------------------ Private
+
+    function _requireNotPaused() internal view {
+        if (_progress.paused) revert WhilePaused();
+    }
 
     function _requireNotRetiring() internal view {
         uint32 last = _progress.lastEpoch;

@@ -53,6 +53,7 @@ abstract contract Requests is Front {
         uint16 count,
         bytes calldata rows
     ) external onlyRole(AGGREGATOR_ROLE) returns (uint32 requestId) {
+        _requireNotPaused();
         uint256 rowCount = _rowCount(rows, count);
         uint32 lastAccount = FlowRows.accountOf(FlowRows.terms(rows, rowCount - 1, count));
         _advance(firstEpoch, count, FlowRows.accountOf(FlowRows.terms(rows, 0, count)), lastAccount);

@@ -20,6 +20,7 @@ abstract contract State is Terms {
         uint32 lastEpoch;
         uint16 prospective;
         bool bonded;
+        bool paused;
     }
 
     /// @dev A meter's key and the first epoch it signs for.

@@ -16,6 +16,8 @@ abstract contract Terms is IService, IARIATypes, AccessControl {
     bytes32 public constant OPERATOR_ROLE = keccak256("OPERATOR_ROLE");
     /// @notice Requests and sweeps. Given to the Aggregator's address; it may pass the role on to another key.
     bytes32 public constant AGGREGATOR_ROLE = keccak256("AGGREGATOR_ROLE");
+    /// @notice May pause joining and requesting.
+    bytes32 public constant GUARDIAN_ROLE = keccak256("GUARDIAN_ROLE");
 
     // ------------------------------------------------------------------------------------------------------ Parties
 

@@ -222,6 +222,8 @@ interface IARIATypes {
     error BondInUse(uint256 openRequests);
     /// @notice ARIA takes no more joins, orders or requests beyond its last epoch.
     error Retiring(uint256 lastEpoch);
+    /// @dev The guardian has paused joining and requesting.
+    error WhilePaused();
     error AlreadyRetiring(uint256 lastEpoch);
     /// @notice Epochs already requested must still be settled: the last epoch cannot lie before them.
     error LastEpochTooEarly(uint256 expected, uint256 received);
@@ -368,4 +370,5 @@ interface IARIATypes {
         uint64 fine
     );
     event RetirementAnnounced(uint32 lastEpoch);
+    event PausedSet(bool paused);
 }

@@ -40,8 +40,16 @@ interface IAgreements is IARIATypes {
     /// handed over without leaving anything behind. Only the Vault's owner.
     function retire(uint32 lastEpoch) external;
 
+    // ---------------------------------------------------------------------------------------------- For the guardian
+
+    /// @notice Stops joining and new requests, or lets them go on. What is requested is swept, disputed and released, and
+    /// what is free withdrawn, as ever.
+    function setPaused(bool paused) external;
+
     // -------------------------------------------------------------------------------------------------------- Views
 
+    /// @notice Whether joining and requesting are paused.
+    function paused() external view returns (bool);
     /// @notice Whether the last epoch is over and nothing is open any more.
     function retired() external view returns (bool);
     /// @notice The last epoch, or the largest uint32 while none is fixed.

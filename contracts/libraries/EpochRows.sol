@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.34;
 
-// solhint-disable-next-line no-unused-import -- used in assembly
+// used in assembly: solhint does not look there
+// solhint-disable-next-line no-unused-import
 import {OCTET_BYTES} from "../types/Octets.sol";
-// solhint-disable-next-line no-unused-import -- used in assembly
+// used in assembly: solhint does not look there
+// solhint-disable-next-line no-unused-import
 import {DUE_BYTES} from "../types/Penalties.sol";
 
 /// @title EpochRows: the settlement of a request of a single epoch, eight accounts at a time.

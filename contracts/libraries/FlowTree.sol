@@ -2,7 +2,8 @@
 pragma solidity 0.8.34;
 
 import {ENERGY_BYTES} from "../types/EnergyLanes.sol";
-// solhint-disable-next-line no-unused-import -- used in assembly
+// used in assembly: solhint does not look there
+// solhint-disable-next-line no-unused-import
 import {TAKEN_BYTES} from "../types/Penalties.sol";
 import {FlowRows} from "./FlowRows.sol";
 

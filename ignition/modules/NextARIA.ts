@@ -10,6 +10,7 @@ export default buildModule("NextARIA", (m) => {
     vault,
     m.getParameter("operator"),
     m.getParameter("aggregator"),
+    m.getParameter("guardian"),
     m.getParameter("criteria"),
     m.getParameter("rules"),
   ]);

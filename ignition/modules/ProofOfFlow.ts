@@ -4,7 +4,7 @@ import { buildModule } from "@nomicfoundation/hardhat-ignition/modules";
  * Everything for a new community: Registry, Vault and the first ARIA in charge of it. The deploying account owns
  * Registry and Vault; pass that on to a timelock or multisig afterwards (`transferOwnership`, `acceptOwnership`).
  *
- * Parameters, per network in ignition/parameters: the addresses of Operator and Aggregator, the Vault's asset, unit and
+ * Parameters, per network in ignition/parameters: the addresses of Operator, Aggregator and guardian (zero for none), the Vault's asset, unit and
  * exit window, and ARIA's criteria and rules (see contracts/interfaces/IARIATypes.sol).
  */
 export default buildModule("ProofOfFlow", (m) => {
@@ -20,6 +20,7 @@ export default buildModule("ProofOfFlow", (m) => {
     vault,
     m.getParameter("operator"),
     m.getParameter("aggregator"),
+    m.getParameter("guardian"),
     m.getParameter("criteria"),
     m.getParameter("rules"),
   ]);

@@ -14,15 +14,22 @@ export interface Addresses {
   readonly aria: string;
 }
 
+/** Who has a role in an ARIA. */
+export interface Parties {
+  readonly operator: string;
+  readonly aggregator: string;
+  readonly guardian: string;
+}
+
 /** The owner's side of the demo: deploys and upgrades, with the same Ignition modules as for a real network. */
 export class Deployment {
   readonly #url: string;
-  readonly #parties: { readonly operator: string; readonly aggregator: string };
+  readonly #parties: Parties;
   /** The chain is gone after the demo, so what Ignition records of it is removed as well. */
   readonly #record = `demo-${process.pid}`;
   #connected: ReturnType<typeof hre.network.create<"generic">> | undefined;
 
-  constructor(url: string, parties: { readonly operator: string; readonly aggregator: string }) {
+  constructor(url: string, parties: Parties) {
     this.#url = url;
     this.#parties = parties;
   }
@@ -100,12 +107,7 @@ export class Deployment {
     return this.#connected;
   }
 
-  #ariaParameters(): {
-    operator: string;
-    aggregator: string;
-    criteria: typeof CRITERIA;
-    rules: typeof RULES;
-  } {
+  #ariaParameters(): Record<keyof Parties, string> & { criteria: typeof CRITERIA; rules: typeof RULES } {
     return { ...this.#parties, criteria: CRITERIA, rules: RULES };
   }
 }

@@ -20,6 +20,8 @@ import type { Timetable } from "./timetable.ts";
 
 const OPERATOR_KEY = developmentKey(1);
 const AGGREGATOR_KEY = developmentKey(2);
+/** The owner's, who deploys. */
+const GUARDIAN_KEY = developmentKey(0);
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
 /** Coins each party starts with, in wei: for deposits, bonds, energy and gas. */
 const PURSE = 1_000n * GWEI * GWEI;
@@ -78,7 +80,11 @@ async function built(
     await clock.endow(connection.wallet.address, PURSE);
     return connection;
   };
-  const parties = { operator: computeAddress(OPERATOR_KEY), aggregator: computeAddress(AGGREGATOR_KEY) };
+  const parties = {
+    operator: computeAddress(OPERATOR_KEY),
+    aggregator: computeAddress(AGGREGATOR_KEY),
+    guardian: computeAddress(GUARDIAN_KEY),
+  };
   const deployment = new Deployment(node.url, parties);
   undo.push(() => {
     deployment.close();

@@ -145,6 +145,7 @@ describe("The Aggregator decides", function () {
       expect(count(9)).to.equal(4);
       expect(count(9, { lastEpoch: 102 })).to.equal(2);
       expect(count(9, { lastEpoch: 100 })).to.be.undefined;
+      expect(count(9, { paused: true }), "in a pause").to.be.undefined;
     });
 
     it("only the promised share of the forecast, epoch by epoch", function () {

@@ -29,6 +29,7 @@ export const [FIRST_BLOCK_AT, LAST_BLOCK_AT] = [5, 895];
 
 const OPERATOR_KEY = developmentKey(1);
 export const AGGREGATOR_KEY = developmentKey(2);
+const GUARDIAN_KEY = developmentKey(0);
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
 
 /** A DER, as the test has it. Powers are multiples of 3600 W: 1 Wh a second, so that no meter ever rounds. */
@@ -78,6 +79,7 @@ export async function startChain(): Promise<Chain> {
   const deployment = new Deployment(node.url, {
     operator: computeAddress(OPERATOR_KEY),
     aggregator: computeAddress(AGGREGATOR_KEY),
+    guardian: computeAddress(GUARDIAN_KEY),
   });
   const close = async (): Promise<void> => {
     deployment.close();

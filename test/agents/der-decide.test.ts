@@ -18,6 +18,7 @@ const SITUATION: DerSituation = {
   locked: 1_000_000n,
   purse: 1_000_000n,
   retiring: false,
+  paused: false,
   refused: false,
   settled: [],
   openDisputes: [],
@@ -57,6 +58,7 @@ describe("A DER decides", function () {
 
     it("not an ARIA that retires, nor one that refused it", function () {
       expect(decide(WISHES, { ...NEWCOMER, retiring: true })).to.deep.equal([]);
+      expect(decide(WISHES, { ...NEWCOMER, paused: true })).to.deep.equal([]);
       expect(decide(WISHES, { ...NEWCOMER, refused: true })).to.deep.equal([]);
     });
 

@@ -119,6 +119,7 @@ export interface Books {
   readonly disputes?: readonly Dispute[];
   readonly bonded?: boolean;
   readonly lastEpoch?: number;
+  readonly paused?: boolean;
   readonly terms?: ServiceTerms;
 }
 
@@ -135,6 +136,7 @@ export function service(books: Books = {}): Service {
   for (const each of disputes) view.disputes.set(each.id, each);
   view.bonded = books.bonded ?? true;
   view.lastEpoch = books.lastEpoch;
+  view.paused = books.paused ?? false;
   return { address: "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359", version: 1, terms, view };
 }
 

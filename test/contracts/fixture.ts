@@ -85,6 +85,8 @@ export interface System {
   owner: HardhatEthersSigner;
   operator: HardhatEthersSigner;
   aggregator: HardhatEthersSigner;
+  /** may pause joining and requesting */
+  guardian: HardhatEthersSigner;
   /** has no part in anything */
   stranger: HardhatEthersSigner;
   registry: Registry;
@@ -146,12 +148,13 @@ export interface Deployment {
 
 /** Vault, ARIA and Registry; a funded Operator, the Aggregator's bond posted, and DERs in force from now on. */
 export async function deploy({ derCount = 0, bonds = 0n, ...terms }: Deployment = {}): Promise<System> {
-  const [owner, operator, second, stranger] = await ethers.getSigners();
+  const [owner, operator, second, stranger, guardian] = await ethers.getSigners();
   const aggregator = terms.aggregator ? await funded(terms.aggregator.address) : second;
-  if (!owner || !operator || !aggregator || !stranger) throw new Error("the chain has too few signers");
+  if (!owner || !operator || !aggregator || !stranger || !guardian)
+    throw new Error("the chain has too few signers");
   const criteria = { ...CRITERIA, ...terms.criteria };
   const vault = await new Vault__factory(owner).deploy(owner, ZeroAddress, UNIT, EXIT_WINDOW_SECONDS);
-  const parties = { owner, operator, aggregator, stranger };
+  const parties = { owner, operator, aggregator, guardian, stranger };
   const system = await withNewAria({ ...parties, vault, criteria, rules: { ...RULES, ...terms.rules } });
   await vault.announceHandOver(system.aria);
   await vault.handOver();
@@ -172,12 +175,22 @@ export async function deploy({ derCount = 0, bonds = 0n, ...terms }: Deployment 
   return system;
 }
 
-type Ground = Pick<System, "owner" | "operator" | "aggregator" | "stranger" | "vault" | "criteria" | "rules">;
+type Ground = Pick<
+  System,
+  "owner" | "operator" | "aggregator" | "guardian" | "stranger" | "vault" | "criteria" | "rules"
+>;
 
 /** A new ARIA on the ground of a Vault, not yet in charge of it; with a Registry of its own unless there is one. */
 export async function withNewAria(ground: Ground & { registry?: Registry }): Promise<System> {
-  const { owner, operator, aggregator, vault, criteria } = ground;
-  const aria = await new ARIA__factory(owner).deploy(vault, operator, aggregator, criteria, ground.rules);
+  const { owner, operator, aggregator, guardian, vault, criteria } = ground;
+  const aria = await new ARIA__factory(owner).deploy(
+    vault,
+    operator,
+    aggregator,
+    guardian,
+    criteria,
+    ground.rules,
+  );
   return {
     ...ground,
     registry: ground.registry ?? (await new Registry__factory(owner).deploy(owner)),

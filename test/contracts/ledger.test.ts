@@ -24,6 +24,7 @@ const ELSEWHERE = [
   "HandOverCancelled",
   "OwnershipTransferStarted",
   "OwnershipTransferred",
+  "PausedSet",
   "RetirementAnnounced",
   "RoleAdminChanged",
   "RoleGranted",

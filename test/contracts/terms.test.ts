@@ -35,6 +35,7 @@ describe("The terms of an ARIA", function () {
         vault,
         operator,
         aggregator,
+        ZeroAddress,
         { ...CRITERIA, ...criteria },
         { ...RULES, ...rules },
       );
@@ -82,9 +83,13 @@ describe("The terms of an ARIA", function () {
   it("are between two parties", async function () {
     const { aria, vault, owner, operator, aggregator } = await loadFixture(threeDers);
     const factory = new ARIA__factory(owner);
-    const alone = factory.deploy(vault, operator, operator, CRITERIA, RULES);
+    const alone = factory.deploy(vault, operator, operator, ZeroAddress, CRITERIA, RULES);
     await refused(alone, aria, "PartyHasARole", operator.address);
-    await refused(factory.deploy(vault, ZeroAddress, aggregator, CRITERIA, RULES), vault, "ZeroAddress");
+    await refused(
+      factory.deploy(vault, ZeroAddress, aggregator, ZeroAddress, CRITERIA, RULES),
+      vault,
+      "ZeroAddress",
+    );
   });
 });
 

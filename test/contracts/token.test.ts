@@ -116,6 +116,7 @@ describe("A Vault of a token", function () {
           owner,
           operator,
           aggregator,
+          guardian: owner,
           stranger: owner,
           vault,
           criteria: CRITERIA,

@@ -26,10 +26,11 @@ library Deployed {
         IVault vault_,
         address operator,
         address aggregator,
+        address guardian,
         IARIATypes.Criteria memory criteria,
         IARIATypes.Rules memory rules
     ) internal returns (IARIA) {
-        bytes memory args = abi.encode(vault_, operator, aggregator, criteria, rules);
+        bytes memory args = abi.encode(vault_, operator, aggregator, guardian, criteria, rules);
         return IARIA(create("contracts/ARIA.sol:ARIA", args));
     }
 

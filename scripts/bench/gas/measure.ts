@@ -112,7 +112,7 @@ async function disputed(system: System, request: Request): Promise<{ raise: numb
 /** What as many DERs as share a storage word pay to join, one after the other. */
 async function joined(system: System): Promise<number[]> {
   const gas: number[] = [];
-  for (let index = 0; index < 4; ++index) {
+  for (let index = 0; index < 8; ++index) {
     const der: Der = await newDer(5_000 + index);
     const value = der.deposit * UNIT;
     gas.push(await gasOf(system.aria.connect(der.signer).join(der.powerW, der.price, der.meter, { value })));

@@ -185,7 +185,13 @@ contract SettlementTest is Check {
             enough = enough && 2 * uint256(requested[i]) <= baseline[offset + i];
         }
         Row[] memory rows = _second(requested, requested);
-        Drawn memory drawn = this.drawn(Rows.requests(rows), count, limit, Rows.figuresOf(baseline), offset);
+        Drawn memory drawn = this.drawTwice(
+            Rows.requests(rows),
+            count,
+            limit,
+            Rows.figuresOf(baseline),
+            offset
+        );
         _true(drawn.beyondLimit == above, "above the limit");
         if (above) return;
         _equal(sum, drawn.energyWh, "sum");
@@ -202,7 +208,7 @@ contract SettlementTest is Check {
         bytes left;
     }
 
-    function drawn(
+    function drawTwice(
         bytes calldata rows,
         uint256 count,
         uint256 limit,

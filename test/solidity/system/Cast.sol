@@ -17,6 +17,7 @@ abstract contract Cast is Check {
     address internal constant OPERATOR = address(0x0b22);
     address internal constant AGGREGATOR = address(0x0c33);
     address internal constant OUTSIDER = address(0x0d44);
+    address internal constant GUARDIAN = address(0x0e55);
     uint256 internal constant DERS = 6;
 
     uint32 internal constant EPOCH_SECONDS = 900;
@@ -36,7 +37,7 @@ abstract contract Cast is Check {
     }
 
     function _deployARIA(IVault vault) internal returns (IARIA aria) {
-        aria = Deployed.aria(vault, OPERATOR, AGGREGATOR, _criteria(), _rules());
+        aria = Deployed.aria(vault, OPERATOR, AGGREGATOR, GUARDIAN, _criteria(), _rules());
         VM.prank(OWNER);
         vault.announceHandOver(address(aria));
         VM.prank(OWNER);

@@ -26,7 +26,7 @@ contract Handler is Claims {
 
     /// @notice Somebody tries what only others may do.
     function trespass(uint256 seed) external watched(Act.Other) {
-        bytes[] memory calls = new bytes[](12);
+        bytes[] memory calls = new bytes[](13);
         calls[0] = abi.encodeCall(VAULT.settle, ("", ""));
         calls[1] = abi.encodeCall(VAULT.setLock, (OPERATOR, 0));
         calls[2] = abi.encodeCall(VAULT.announceHandOver, (address(TARGET)));
@@ -39,11 +39,19 @@ contract Handler is Claims {
         calls[9] = abi.encodeCall(TARGET.retire, (type(uint32).max - 1));
         calls[10] = abi.encodeCall(IAccessControl.grantRole, (keccak256("OPERATOR_ROLE"), OUTSIDER));
         calls[11] = abi.encodeCall(TARGET.sweepEpoch, (1, "", "", 0));
+        calls[12] = abi.encodeCall(TARGET.setPaused, (true));
         uint256 chosen = seed % calls.length;
         address trespasser = (seed >> 8) % 2 == 0 ? OUTSIDER : _der((seed >> 16) % DERS);
         VM.prank(trespasser);
         (bool success, ) = (chosen < 4 ? address(VAULT) : address(TARGET)).call(calls[chosen]);
         _note(!success, "somebody did what only others may");
+    }
+
+    /// @notice The guardian pauses, or mostly ends a pause.
+    function guard(uint256 seed) external watched(Act.Other) {
+        VM.prank(GUARDIAN);
+        TARGET.setPaused(seed % 4 == 0);
+        if (seed % 4 == 0) _count("pause");
     }
 
     /// @notice The Owner announces a successor and takes it back: neither may disturb what goes on.

@@ -44,6 +44,7 @@ abstract contract Market is Parties {
         uint64 before = VAULT.balanceOf(TARGET.operatorAccount());
         VM.prank(AGGREGATOR);
         try TARGET.requestFlow(order, first, count, Rows.requests(rows)) returns (uint32 id) {
+            _note(!TARGET.paused(), "requested in a pause");
             _requireInForce(rows, first, count);
             _draw(rows, first, count);
             _ledgers[id].escrowed = before - VAULT.balanceOf(TARGET.operatorAccount());

@@ -79,6 +79,7 @@ abstract contract Parties is Journal {
         VM.deal(der, value * UNIT);
         VM.prank(der);
         try TARGET.join{value: value * UNIT}(powerW, price, _newMeter()) {
+            _note(!TARGET.paused(), "joined in a pause");
             _note(prospective < MAX_PROSPECTIVE, "I8: more prospective than may be");
             _note(powerW >= 1000 && price <= 300_000, "joined outside the criteria");
             _count("join");

@@ -56,6 +56,7 @@ contract PlayTest is Invariants {
             _handler.release.selector,
             _handler.wait.selector,
             _handler.trespass.selector,
+            _handler.guard.selector,
             _handler.announce.selector
         ];
     }
@@ -124,7 +125,7 @@ contract PlayTest is Invariants {
 
     function testALongPlayKeepsAllInvariantsAndReachesEverything() external {
         _play(_seed, _steps);
-        string[26] memory scenes = [
+        string[27] memory scenes = [
             "withdrawal",
             "donation",
             "join",
@@ -150,7 +151,8 @@ contract PlayTest is Invariants {
             "penalty given back",
             "default",
             "contradiction",
-            "release"
+            "release",
+            "pause"
         ];
         string memory missing;
         for (uint256 i; i < scenes.length; ++i) {

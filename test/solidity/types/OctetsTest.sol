@@ -38,11 +38,43 @@ contract OctetsTest is Check {
         _true(Octets.sumOf(sums, count) == sum, "the sum");
     }
 
-    function testFuzzAnAmountOfAnOctetHas32Bits(int256 amount) external pure {
-        _true(Octets.fits(int32(amount)), "32 bits");
-        _true(Octets.fits(amount) == (amount >= -(2 ** 31) && amount < 2 ** 31), "any");
-        _true(Octets.fits(2 ** 31 - 1) && !Octets.fits(2 ** 31), "the largest");
-        _true(Octets.fits(-(2 ** 31)) && !Octets.fits(-(2 ** 31) - 1), "the smallest");
+    function testFuzzAddChangesOneAmountOnly(
+        int32[8] memory first,
+        uint256 seed,
+        int32 change
+    ) external view {
+        bytes memory octets = Octets.open(3);
+        for (uint256 i; i < 3; ++i) {
+            Amounts amounts;
+            for (uint256 lane; lane < 8; ++lane) amounts = amounts.with(lane, _amount(first, seed, i, lane));
+            Octets.put(octets, i, amounts);
+        }
+        _equal(3, Octets.countOf(octets), "octets");
+        uint256 chosen = seed % 8;
+        int256 result = int256(first[chosen]) + change;
+        if (result != int32(result)) return;
+        Octets.add(octets, 0, chosen, change);
+        for (uint256 i; i < 3; ++i) {
+            (, Amounts amounts) = this.at(octets, i);
+            for (uint256 lane; lane < 8; ++lane) {
+                int256 expected = i == 0 && lane == chosen ? result : int256(_amount(first, seed, i, lane));
+                _true(amounts.amount(lane) == expected, "amount");
+            }
+        }
+        Octets.clear(octets);
+        _equal(0, Octets.countOf(octets), "none");
+    }
+
+    function testFuzzBeyondALaneIsWhatLiesAbove(int32[8] memory first, uint256 lane) external pure {
+        lane = _within(lane, 0, 7);
+        Amounts amounts;
+        bool any;
+        for (uint256 i; i < 8; ++i) {
+            if (i % 2 == 0 && first[0] % 2 == 0) first[i] = 0;
+            amounts = amounts.with(i, first[i]);
+            if (i > lane && first[i] != 0) any = true;
+        }
+        _true((amounts.beyond(lane) != 0) == any, "whether there is one");
     }
 
     function at(bytes calldata octets, uint256 index) external pure returns (uint256, Amounts) {

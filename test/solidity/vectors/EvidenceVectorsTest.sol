@@ -6,7 +6,6 @@ import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProo
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 
 import {IARIATypes} from "../../../contracts/interfaces/IARIATypes.sol";
-import {FlowTree} from "../../../contracts/libraries/FlowTree.sol";
 import {Statements} from "../../../contracts/libraries/Statements.sol";
 import {Merkle} from "../Merkle.sol";
 import {VM} from "../Vm.sol";
@@ -53,7 +52,6 @@ contract EvidenceVectorsTest is Vectors {
             string memory at = _entry(".trees", i);
             bytes32[] memory leaves = _words(json, at, ".checkpoints");
             bytes32 root = _word(json, at, ".root");
-            _same(root, FlowTree.root(leaves), "root");
             _same(root, Merkle.rootOf(leaves), "root by definition");
             bytes32[] memory first = _words(json, at, ".proofs.first");
             bytes32[] memory last = _words(json, at, ".proofs.last");
