@@ -15,6 +15,7 @@ import { sealingWith } from "../evidence/seal.ts";
 import type { EvidenceQuery } from "../evidence/request.ts";
 import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
 import { Recorder } from "../metering/recorder.ts";
+import { SimulatedMeter } from "../metering/simulated-meter.ts";
 import { energyWs, type MeterSource } from "../metering/source.ts";
 import type { Listen } from "../runtime/config.ts";
 import { type Log, silent } from "../runtime/log.ts";
@@ -114,7 +115,8 @@ export class AggregatorAgent implements Agent {
       if (since === undefined || connected === undefined || this.#metered.has(der)) continue;
       this.#metered.add(der);
       const { source, gainPpm = 0n } = connected;
-      this.#recorder.add({ address: keptMeterId(this.address, der), source, gainPpm });
+      const address = keptMeterId(this.address, der);
+      this.#recorder.add(new SimulatedMeter({ address, source, gainPpm }));
     }
   }
 

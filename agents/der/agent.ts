@@ -10,7 +10,10 @@ import { sealingWith, storedSeals } from "../evidence/seal.ts";
 import type { EvidenceQuery } from "../evidence/request.ts";
 import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
 import { spansGap } from "../metering/epoch-energy.ts";
+import { type Device, isDevice, type MeterCounters } from "../metering/devices/device.ts";
+import { DeviceMeter } from "../metering/devices/device-meter.ts";
 import { Recorder } from "../metering/recorder.ts";
+import { SimulatedMeter } from "../metering/simulated-meter.ts";
 import type { MeterSource } from "../metering/source.ts";
 import type { Listen } from "../runtime/config.ts";
 import { type Log, silent } from "../runtime/log.ts";
@@ -26,8 +29,8 @@ export interface DerOptions {
   readonly startBlock: number;
   /** Key of the meter, in a real one sealed inside it. */
   readonly meterKey: string;
-  /** What flows through the meter. */
-  readonly source: MeterSource;
+  /** What flows through the meter: simulated or replayed, or what a device counts. */
+  readonly source: MeterSource | Device;
   readonly gainPpm?: bigint;
   readonly wishes: Wishes;
   readonly listen: Listen;
@@ -60,11 +63,19 @@ export class DerAgent implements Agent {
     this.#recorder = new Recorder(options.store);
     this.#meterWallet = new Wallet(options.meterKey);
     this.#log = options.log ?? silent;
-    this.#recorder.add({
-      address: this.#meterWallet.address,
-      source: options.source,
-      gainPpm: options.gainPpm ?? 0n,
-    });
+    const { source, gainPpm = 0n, wishes, log = silent } = options;
+    const { address } = this.#meterWallet;
+    this.#recorder.add(
+      isDevice(source)
+        ? new DeviceMeter({ address, device: source, ratedW: wishes.powerW, log })
+        : new SimulatedMeter({ address, source, gainPpm }),
+    );
+  }
+
+  /** What happened to the meter's device; undefined without one. */
+  get meterCounters(): Readonly<MeterCounters> | undefined {
+    const { source } = this.#options;
+    return isDevice(source) ? source.counters : undefined;
   }
 
   get address(): string {
@@ -100,6 +111,7 @@ export class DerAgent implements Agent {
 
   async close(): Promise<void> {
     await this.#server?.close();
+    if (isDevice(this.#options.source)) await this.#options.source.close();
     await this.#options.store.close();
     this.#options.connection.close();
   }

@@ -1,7 +1,7 @@
 import { z } from "zod/v4";
 
-import { sourceSpec } from "../metering/sources/spec.ts";
 import { agentSchema, amount, KEY_HELP, keySourceSchema, listenSchema } from "../runtime/config.ts";
+import { meterSpec } from "./meter.ts";
 
 /** A DER's configuration file. */
 export const derSchema = agentSchema.extend({
@@ -15,8 +15,8 @@ export const derSchema = agentSchema.extend({
     description: "leave once this epoch has begun; stay when omitted",
     example: 2_000_000,
   }),
-  source: sourceSpec.meta({
-    description: "what flows through the meter; see agents/metering/sources/spec.ts",
+  source: meterSpec.meta({
+    description: "the meter: a device, a recording or simulated; see docs/meters.md",
     example: { kind: "wind", ratedW: 8_000, meanSpeed: 6.5, seed: 7 },
   }),
   listen: listenSchema.prefault({}),

@@ -1,8 +1,30 @@
 import type { ReadingStore } from "../store/store.ts";
-import { SmartMeter, type SmartMeterOptions } from "./meter.ts";
 import type { Block, StampedReading } from "./reading.ts";
 
-export type RecordedMeter = Omit<SmartMeterOptions, "resumeFrom" | "startUnixSeconds">;
+/** What the store has of a meter. */
+export interface MeterPast {
+  readonly last: StampedReading | undefined;
+  /** What the meter gave with its last readings. */
+  readonly memory: string | undefined;
+}
+
+/** What a meter answers to blocks. */
+export interface Recorded {
+  /** They continue the meter's chain, oldest first. */
+  readonly readings: readonly StampedReading[];
+  /** What the meter needs besides to go on from the last of them, stored together with them. */
+  readonly memory?: string;
+}
+
+/** A meter that an agent keeps: simulated, replayed or a device. */
+export interface Meter {
+  /** Checksummed address the meter signs with. */
+  readonly address: string;
+  /** Called once, before anything is read. @param first the first block that will be shown */
+  start(past: MeterPast, first: Block): void;
+  /** @param blocks those that are new since the last call, oldest first, at least one */
+  read(blocks: readonly Block[]): Recorded | Promise<Recorded>;
+}
 
 /**
  * Shows blocks to meters and puts their readings on disk. Meters that were read before go on from their last reading;
@@ -10,14 +32,14 @@ export type RecordedMeter = Omit<SmartMeterOptions, "resumeFrom" | "startUnixSec
  */
 export class Recorder {
   readonly #store: ReadingStore;
-  readonly #waiting: RecordedMeter[] = [];
-  readonly #meters: { meter: SmartMeter; lastTimestamp: number }[] = [];
+  readonly #waiting: Meter[] = [];
+  readonly #meters: Meter[] = [];
 
   constructor(store: ReadingStore) {
     this.#store = store;
   }
 
-  add(meter: RecordedMeter): void {
+  add(meter: Meter): void {
     this.#waiting.push(meter);
   }
 
@@ -25,24 +47,20 @@ export class Recorder {
   async record(blocks: readonly Block[]): Promise<void> {
     const first = blocks[0];
     if (first === undefined) return;
-    for (const waiting of this.#waiting.splice(0)) await this.#start(waiting, first);
-    const readings = blocks.flatMap((block) => this.#readAll(block));
-    await this.#store.appendReadings(readings);
+    for (const meter of this.#waiting.splice(0)) {
+      const { address } = meter;
+      const [last, memory] = [await this.#store.lastReading(address), await this.#store.memoryOf(address)];
+      meter.start({ last, memory }, first);
+      this.#meters.push(meter);
+    }
+    const recorded = await Promise.all(this.#meters.map((meter) => readOf(meter, blocks)));
+    await this.#store.appendReadings(
+      recorded.flatMap(({ readings }) => readings),
+      recorded.flatMap(({ meter, memory }) => (memory === undefined ? [] : { meter, memory })),
+    );
   }
+}
 
-  async #start(options: RecordedMeter, first: Block): Promise<void> {
-    const resumeFrom = await this.#store.lastReading(options.address);
-    const meter = new SmartMeter({ ...options, resumeFrom, startUnixSeconds: first.timestamp });
-    this.#meters.push({ meter, lastTimestamp: resumeFrom?.blockTimestamp ?? first.timestamp });
-  }
-
-  /** Blocks of the same second are one instant to a meter: it reads the first. */
-  #readAll(block: Block): StampedReading[] {
-    return this.#meters
-      .filter(({ lastTimestamp }) => block.timestamp > lastTimestamp)
-      .map((entry) => {
-        entry.lastTimestamp = block.timestamp;
-        return entry.meter.read(block);
-      });
-  }
+async function readOf(meter: Meter, blocks: readonly Block[]): Promise<Recorded & { meter: string }> {
+  return { meter: meter.address, ...(await meter.read(blocks)) };
 }

@@ -6,6 +6,7 @@ import { FAULTS, type Dispute, type FlowRequest } from "../chain/service-view.ts
 import { parseVerdict, verdictText } from "../evidence/verdict-text.ts";
 import { feederMeterId } from "../evidence/kept-meter.ts";
 import { Recorder } from "../metering/recorder.ts";
+import { SimulatedMeter } from "../metering/simulated-meter.ts";
 import type { MeterSource } from "../metering/source.ts";
 import { type Log, silent } from "../runtime/log.ts";
 import type { Agent } from "../runtime/run.ts";
@@ -65,7 +66,8 @@ export class OperatorAgent implements Agent {
     this.#recorder = new Recorder(options.store);
     this.#log = options.log ?? silent;
     options.feeders.forEach(({ source, gainPpm = 0n }, feeder) => {
-      this.#recorder.add({ address: feederMeterId(this.wallet.address, feeder), source, gainPpm });
+      const address = feederMeterId(this.wallet.address, feeder);
+      this.#recorder.add(new SimulatedMeter({ address, source, gainPpm }));
     });
   }
 

@@ -1,8 +1,9 @@
 /*
- * The file of a store, by the SQLite that is built into Node. Schema, version 3:
+ * The file of a store, by the SQLite that is built into Node. Schema, version 4:
  *
  *   readings     meter, block_timestamp, sequence | register_wh, power_w, block_number, block_hash,
  *                previous_digest, digest                        append-only; a meter's chain in order
+ *   memories     meter | memory                                 the last of each meter
  *   statements   meter, epoch, aria | payload, signature        append-only
  *   commitments  aria, request_id | flow_root, json             append-only
  *   seals        bundle_hash | seal                             append-only
@@ -28,8 +29,7 @@ import { DatabaseSync } from "node:sqlite";
 import { Tables } from "./sqlite-tables.ts";
 import { StoreFileError, StoreLockedError, StoreVersionError } from "./store.ts";
 
-const SCHEMA_VERSION = "3";
-const VERSION_WITHOUT_SEALS = "2";
+const SCHEMA_VERSION = "4";
 /** "PoFl" in ASCII, where SQLite keeps whose file it is. */
 const APPLICATION_ID = String(0x506f466c);
 
@@ -40,8 +40,22 @@ const SEALS = `
     PRIMARY KEY (bundle_hash)
   ) STRICT;
   ${appendOnly("seals")}
+  PRAGMA user_version = 3;
+`;
+
+const MEMORIES = `
+  CREATE TABLE memories (
+    meter  BLOB NOT NULL PRIMARY KEY CHECK (length(meter) = 20),
+    memory BLOB NOT NULL
+  ) STRICT;
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
+
+/** What brings a store of these versions to the next one. */
+const UPGRADES = new Map([
+  ["2", SEALS],
+  ["3", MEMORIES],
+]);
 
 const SCHEMA = `
   CREATE TABLE readings (
@@ -85,6 +99,7 @@ const SCHEMA = `
   ${["readings", "statements", "commitments", "hearings"].map(appendOnly).join("")}
   PRAGMA application_id = ${APPLICATION_ID};
   ${SEALS}
+  ${MEMORIES}
 `;
 
 function appendOnly(table: string): string {
@@ -186,7 +201,7 @@ function prepareFile(database: DatabaseSync, path: string): void {
   if (isEmpty(database)) database.exec("PRAGMA journal_mode = WAL");
   database.exec("BEGIN IMMEDIATE");
   if (isEmpty(database)) database.exec(SCHEMA);
-  else if (isWithoutSeals(database)) database.exec(SEALS);
+  else upgrade(database);
   checkStore(database, path);
   database.exec("COMMIT");
 }
@@ -196,11 +211,10 @@ function isEmpty(database: DatabaseSync): boolean {
   return isUnmarked && database.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
 }
 
-function isWithoutSeals(database: DatabaseSync): boolean {
-  return (
-    pragma(database, "application_id") === APPLICATION_ID &&
-    pragma(database, "user_version") === VERSION_WITHOUT_SEALS
-  );
+function upgrade(database: DatabaseSync): void {
+  if (pragma(database, "application_id") !== APPLICATION_ID) return;
+  const step = (): string | undefined => UPGRADES.get(pragma(database, "user_version"));
+  for (let sql = step(); sql !== undefined; sql = step()) database.exec(sql);
 }
 
 function checkStore(database: DatabaseSync, path: string): void {

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 
 import { addressBytes, FieldError, requireCount, type StampedReading } from "../metering/reading.ts";
-import type { StoredCommitment, StoredHearing, StoredSeal, StoredStatement } from "./store.ts";
+import type { MeterMemory, StoredCommitment, StoredHearing, StoredSeal, StoredStatement } from "./store.ts";
 
 const COLUMNS =
   "block_timestamp, sequence, register_wh, power_w, block_number, block_hash, previous_digest, digest";
@@ -20,6 +20,10 @@ function prepareAll(database: DatabaseSync) {
     readingsBetween: sql(
       `${READINGS_OF_METER} AND block_timestamp >= ? AND block_timestamp < ? ORDER BY block_timestamp, sequence`,
     ),
+    replaceMemory: sql(
+      "INSERT INTO memories (meter, memory) VALUES (?, ?) ON CONFLICT (meter) DO UPDATE SET memory = excluded.memory",
+    ),
+    memoryOf: sql("SELECT memory FROM memories WHERE meter = ?"),
     insertStatement: sql(
       "INSERT INTO statements (meter, epoch, aria, payload, signature) VALUES (?, ?, ?, ?, ?)",
     ),
@@ -88,6 +92,15 @@ export class Tables {
   readingsBetween(meter: string, fromTimestamp: number, toTimestamp: number): StampedReading[] {
     const rows = this.#sql.readingsBetween.all(addressBytes(meter), fromTimestamp, toTimestamp);
     return rows.map((row) => readingOf(meter, row as unknown as ReadingRow));
+  }
+
+  replaceMemory({ meter, memory }: MeterMemory): void {
+    this.#sql.replaceMemory.run(addressBytes(meter), textBytes("memory", memory));
+  }
+
+  memoryOf(meter: string): string | undefined {
+    const row = this.#sql.memoryOf.get(addressBytes(meter)) as Blobs<"memory"> | undefined;
+    return row && textOf(row.memory);
   }
 
   latestBlock(): number | undefined {

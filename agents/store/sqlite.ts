@@ -4,6 +4,7 @@ import type { Tables } from "./sqlite-tables.ts";
 import {
   BrokenChainError,
   ConflictError,
+  type MeterMemory,
   type ReadingStore,
   type StoredCommitment,
   type StoredHearing,
@@ -51,6 +52,10 @@ class SqliteReader implements StoreReader {
     return this.lastReadingBefore(meter, Infinity);
   }
 
+  memoryOf(meter: string): Promise<string | undefined> {
+    return promised(() => this.tables.memoryOf(meter));
+  }
+
   lastReadingBefore(meter: string, timestamp: number): Promise<StampedReading | undefined> {
     return promised(() => this.tables.lastReadingBefore(meter, timestamp));
   }
@@ -87,7 +92,7 @@ class SqliteReader implements StoreReader {
 }
 
 class SqliteStore extends SqliteReader implements ReadingStore {
-  appendReadings(readings: readonly StampedReading[]): Promise<void> {
+  appendReadings(readings: readonly StampedReading[], memories: readonly MeterMemory[] = []): Promise<void> {
     return this.#transaction(() => {
       const ends = new Map<string, StampedReading | undefined>();
       for (const reading of readings) {
@@ -98,6 +103,7 @@ class SqliteStore extends SqliteReader implements ReadingStore {
         this.tables.insertReading(reading);
         ends.set(meter, reading);
       }
+      for (const memory of memories) this.tables.replaceMemory(memory);
     });
   }
 

@@ -54,6 +54,14 @@ export interface StoredHearing {
   readonly heardAt: number;
 }
 
+/** What a meter needs besides its last reading to go on from it, such as what its device's register showed. */
+export interface MeterMemory {
+  /** Checksummed address of the meter. */
+  readonly meter: string;
+  /** Text, as the meter wrote it. */
+  readonly memory: string;
+}
+
 /**
  * What was stored. Each answer is of one moment; what is saved meanwhile shows in the next.
  *
@@ -64,6 +72,8 @@ export interface StoreReader {
   /** The highest block number of any reading: up to it, blocks were shown to the meters. */
   latestBlock(): Promise<number | undefined>;
   lastReading(meter: string): Promise<StampedReading | undefined>;
+  /** What the meter left with its last readings, if anything. */
+  memoryOf(meter: string): Promise<string | undefined>;
   /** The last reading whose block is older than `timestamp` (Unix seconds), such as an epoch's start. */
   lastReadingBefore(meter: string, timestamp: number): Promise<StampedReading | undefined>;
   /**
@@ -89,10 +99,10 @@ export interface StoreReader {
 export interface ReadingStore extends StoreReader {
   /**
    * Appends to the chains of one or more meters, all or nothing, oldest first. Readings are never changed or
-   * deleted.
+   * deleted. Memories replace those their meters left before, in the same transaction.
    * @throws {BrokenChainError} when one does not follow its meter's last stored one: a gap, fork or repeat.
    */
-  appendReadings(readings: readonly StampedReading[]): Promise<void>;
+  appendReadings(readings: readonly StampedReading[], memories?: readonly MeterMemory[]): Promise<void>;
   /**
    * Saves a statement; to be awaited before the statement leaves the agent. The same one again is welcome.
    * @throws {ConflictError} for another one of that meter, epoch and contract: a meter must never sign two.

@@ -9,6 +9,7 @@ import { computeAddress } from "ethers";
 import { AggregatorAgent } from "../../agents/aggregator/agent.ts";
 import { connect, type Connection } from "../../agents/chain/connection.ts";
 import { DerAgent } from "../../agents/der/agent.ts";
+import type { Device } from "../../agents/metering/devices/device.ts";
 import { energyWs, type MeterSource, sum } from "../../agents/metering/source.ts";
 import { OperatorAgent } from "../../agents/operator/agent.ts";
 import type { Log } from "../../agents/runtime/log.ts";
@@ -43,6 +44,8 @@ export interface Plant {
   readonly aggregatorSees: MeterSource;
   /** What its own meter is shown, if not what it feeds. */
   readonly ownMeterSees?: MeterSource;
+  /** The device that its own meter reads, if that is not simulated; opened each time its agent is started. */
+  readonly device?: () => Device;
   /** Whether it is behind no feeder meter. */
   readonly remote?: boolean;
 }
@@ -165,7 +168,7 @@ export class Community {
       store: this.openStore(plant.name),
       startBlock: 0,
       meterKey,
-      source: plant.ownMeterSees ?? plant.fed,
+      source: plant.device?.() ?? plant.ownMeterSees ?? plant.fed,
       wishes: { powerW: plant.powerW, price: plant.price, leaveAtEpoch: undefined },
       listen: LOOPBACK,
       ...(log && { log }),

@@ -270,6 +270,14 @@ describe("The DER's program", function () {
       ["a registry that is no address", written({ registry: "0x12" }), KEYS, /registry: must be an address/],
       ["an unknown source", written({ source: { kind: "tide" } }), KEYS, /source\.kind: /],
       [
+        "a meter's credential that is not set",
+        written({
+          source: { kind: "mqtt", url: "mqtt://host", topic: "t", unit: "Wh", password: "NO_SUCH_PASSWORD" },
+        }),
+        KEYS,
+        /set the environment variable NO_SUCH_PASSWORD/,
+      ],
+      [
         "a key in the file",
         written({ walletKey: WALLET_KEY }),
         KEYS,

@@ -99,7 +99,7 @@ describe("File of an SQLite store", function () {
       });
       expect(() => openSqliteStore(path)).to.throw(StoreVersionError);
       withDatabase((database) => {
-        database.exec("PRAGMA user_version = 3");
+        database.exec("PRAGMA user_version = 4");
       });
       await stage.reopen();
     });
@@ -146,14 +146,14 @@ describe("File of an SQLite store", function () {
       withDatabase((database) => {
         database.exec("PRAGMA user_version = 99");
       });
-      expectRefusal({ type: StoreVersionError, expected: "schema version 3", received: "version 99" });
+      expectRefusal({ type: StoreVersionError, expected: "schema version 4", received: "version 99" });
     });
 
     it("is of an older version than can be brought up to date", function () {
       withDatabase((database) => {
         database.exec("PRAGMA user_version = 1");
       });
-      expectRefusal({ type: StoreVersionError, expected: "schema version 3", received: "version 1" });
+      expectRefusal({ type: StoreVersionError, expected: "schema version 4", received: "version 1" });
     });
 
     it("is no database", function () {
@@ -188,13 +188,13 @@ describe("File of an SQLite store", function () {
     });
   });
 
-  describe("of the version before, which has no seals,", function () {
+  describe("of version 2, which has no seals and no memories,", function () {
     beforeEach(async function () {
       await stage.store.appendReadings(readingsOf(METER, 3));
       await stage.store.saveHearing(hearingOf(1n));
       await stage.store.close();
       withDatabase((database) => {
-        database.exec("DROP TABLE seals; PRAGMA user_version = 2");
+        database.exec("DROP TABLE seals; DROP TABLE memories; PRAGMA user_version = 2");
       });
     });
 
@@ -205,6 +205,7 @@ describe("File of an SQLite store", function () {
       await stage.store.saveSeal({ bundleHash: hash(1), seal: "0x01" });
       await stage.reopen();
       expect(await stage.store.sealOf(hash(1))).to.equal("0x01");
+      expect(await stage.store.memoryOf(METER)).to.equal(undefined);
       withDatabase((database) => {
         expect(() => {
           database.exec("DELETE FROM seals");
@@ -212,11 +213,24 @@ describe("File of an SQLite store", function () {
       });
     });
 
+    it("is brought up to date from version 3 as well, which has seals", async function () {
+      await stage.reopen();
+      await stage.store.saveSeal({ bundleHash: hash(1), seal: "0x01" });
+      await stage.store.close();
+      withDatabase((database) => {
+        database.exec("DROP TABLE memories; PRAGMA user_version = 3");
+      });
+      await stage.reopen();
+      await stage.store.appendReadings([], [{ meter: METER, memory: "one" }]);
+      expect(await stage.store.memoryOf(METER)).to.equal("one");
+      expect(await stage.store.sealOf(hash(1))).to.equal("0x01");
+    });
+
     it("is left as it is by a reader, which refuses it", function () {
       const before = readFileSync(path);
       expect(() => openSqliteReader(path))
         .to.throw(StoreVersionError)
-        .that.includes({ expected: "schema version 3", received: "version 2" });
+        .that.includes({ expected: "schema version 4", received: "version 2" });
       expect(readFileSync(path).equals(before)).to.equal(true);
     });
 

@@ -169,6 +169,33 @@ describe("SQLite store", function () {
     });
   });
 
+  describe("memories of meters", function () {
+    const [first, second, third] = readingsOf(METER, 3) as [StampedReading, StampedReading, StampedReading];
+
+    it("are none before the first, then the last of each meter, also after opening it again", async function () {
+      expect(await store.memoryOf(METER)).to.equal(undefined);
+      await store.appendReadings([first], [{ meter: METER, memory: "one" }]);
+      await store.appendReadings([second], [{ meter: METER, memory: "two\0and more" }]);
+      await reopen();
+      expect(await store.memoryOf(METER)).to.equal("two\0and more");
+      expect(await store.memoryOf(OTHER_METER)).to.equal(undefined);
+    });
+
+    it("stay as they are while their meter leaves no new one, and when its readings are refused", async function () {
+      await store.appendReadings([first], [{ meter: METER, memory: "one" }]);
+      await store.appendReadings([second]);
+      await rejection(store.appendReadings([first], [{ meter: METER, memory: "two" }]), BrokenChainError);
+      expect(await store.memoryOf(METER)).to.equal("one");
+    });
+
+    it("are on disk with the readings or not at all", async function () {
+      await store.appendReadings([first, second], [{ meter: METER, memory: "one" }]);
+      const refused = store.appendReadings([third], [{ meter: METER.toLowerCase(), memory: "two" }]);
+      await rejection(refused, FieldError);
+      expect(await store.lastReading(METER)).to.deep.equal(second);
+    });
+  });
+
   describe("statements", function () {
     const statement = {
       meter: METER,

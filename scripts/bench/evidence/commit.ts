@@ -12,6 +12,7 @@ import { readingsRoot } from "../../../agents/evidence/readings-tree.ts";
 import { keccak } from "../../../agents/hashing/keccak.ts";
 import type { Block } from "../../../agents/metering/reading.ts";
 import { Recorder } from "../../../agents/metering/recorder.ts";
+import { SimulatedMeter } from "../../../agents/metering/simulated-meter.ts";
 import { openSqliteStore } from "../../../agents/store/sqlite.ts";
 import type { ReadingStore } from "../../../agents/store/store.ts";
 import { report, rounded, timed } from "./clock.ts";
@@ -59,7 +60,12 @@ try {
 async function record(store: ReadingStore, meters: readonly string[]): Promise<void> {
   const recorder = new Recorder(store);
   for (const [der, address] of meters.entries())
-    recorder.add({ address, source: { stepSeconds: EPOCH_SECONDS, powerW: () => BigInt(5_000 + der) } });
+    recorder.add(
+      new SimulatedMeter({
+        address,
+        source: { stepSeconds: EPOCH_SECONDS, powerW: () => BigInt(5_000 + der) },
+      }),
+    );
   // The first block starts the meters; then each epoch's blocks at once, as when an agent catches up.
   await recorder.record([blockAt(-1)]);
   const perEpoch = EPOCH_SECONDS / READING_SECONDS;
