@@ -31,8 +31,9 @@ contract EnergyLanesTest is Check {
         uint256 lanes,
         uint32[8] memory values
     ) external pure {
-        first = _within(first, 0, wh.length);
-        lanes = _within(lanes, 0, wh.length - first);
+        if (wh.length == 0) return;
+        first = _within(first, 0, wh.length - 1);
+        lanes = _within(lanes, 1, wh.length - first);
         bytes memory list;
         for (uint256 i; i < wh.length; ++i) list = bytes.concat(list, bytes4(wh[i]));
         bytes memory next = hex"a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5";
