@@ -50,8 +50,8 @@ contract Handler is Claims {
     /// @notice The guardian pauses, or mostly ends a pause.
     function guard(uint256 seed) external watched(Act.Other) {
         VM.prank(GUARDIAN);
-        TARGET.setPaused(seed % 4 == 0);
-        if (seed % 4 == 0) _count("pause");
+        TARGET.setPaused(seed % 16 == 0);
+        if (seed % 16 == 0) _count("pause");
     }
 
     /// @notice The Owner announces a successor and takes it back: neither may disturb what goes on.

@@ -21,7 +21,7 @@ abstract contract Market is Parties {
     /// @notice The Aggregator requests flow of some DERs, mostly after all that is requested, now and then of epochs
     /// that may have been requested already, or of DERs that may not be asked.
     function request(uint256 seed) external watched(Act.Request) {
-        uint16 count = [1, 2, 3, 5, 9, 12][_random(seed, 1) % 6];
+        uint16 count = [1, 2, 3, 9, 12, 16][_random(seed, 1) % 6];
         uint256 first = TARGET.currentEpoch() + (seed % 16 == 0 ? 0 : 1);
         if (seed % 8 != 0 && first < TARGET.requestedUntil()) first = TARGET.requestedUntil();
         first += (_random(seed, 2) % 8) / 7;

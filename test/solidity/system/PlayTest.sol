@@ -27,7 +27,7 @@ contract PlayTest is Invariants {
     /// @dev That the environment is read has a second use: the runner then does not replay a failed test to trace it
     /// step by step, which takes gigabytes of memory for tests as long as these.
     function setUp() external {
-        _steps = VM.envOr("PLAY_STEPS", uint256(900));
+        _steps = VM.envOr("PLAY_STEPS", uint256(1600));
         _seed = VM.envOr("PLAY_SEED", uint256(0x9f10));
         _open();
         _actions = [
