@@ -92,19 +92,29 @@ class SqliteReader implements StoreReader {
 }
 
 class SqliteStore extends SqliteReader implements ReadingStore {
+  /** The last readings on disk, of the meters that were appended to since the start: nobody else appends. */
+  readonly #ends = new Map<string, StampedReading>();
+
   appendReadings(readings: readonly StampedReading[], memories: readonly MeterMemory[] = []): Promise<void> {
-    return this.#transaction(() => {
-      const ends = new Map<string, StampedReading | undefined>();
-      for (const reading of readings) {
-        const { meter } = reading;
-        const end = ends.get(meter) ?? this.tables.lastReadingBefore(meter, Infinity);
-        const fault = faultAfter(end, reading);
-        if (fault !== undefined) throw new BrokenChainError(meter, fault);
-        this.tables.insertReading(reading);
-        ends.set(meter, reading);
-      }
-      for (const memory of memories) this.tables.replaceMemory(memory);
+    return promised(() => {
+      const ends = new Map<string, StampedReading>();
+      this.#atomically(() => {
+        for (const reading of readings) {
+          const { meter } = reading;
+          const end = ends.get(meter) ?? this.#endOf(meter);
+          const fault = faultAfter(end, reading);
+          if (fault !== undefined) throw new BrokenChainError(meter, fault);
+          ends.set(meter, reading);
+        }
+        this.tables.insertReadings(readings);
+        for (const memory of memories) this.tables.replaceMemory(memory);
+      });
+      for (const [meter, end] of ends) this.#ends.set(meter, end);
     });
+  }
+
+  #endOf(meter: string): StampedReading | undefined {
+    return this.#ends.get(meter) ?? this.tables.lastReadingBefore(meter, Infinity);
   }
 
   saveStatement(statement: StoredStatement): Promise<void> {
@@ -158,19 +168,23 @@ class SqliteStore extends SqliteReader implements ReadingStore {
     });
   }
 
-  /** SQLite's calls block, so nothing comes between a transaction's first statement and its last. */
   #transaction(work: () => void): Promise<void> {
-    const { database } = this.file;
     return promised(() => {
-      database.exec("BEGIN IMMEDIATE");
-      try {
-        work();
-        database.exec("COMMIT");
-      } catch (error) {
-        this.#rollBack();
-        throw error;
-      }
+      this.#atomically(work);
     });
+  }
+
+  /** SQLite's calls block, so nothing comes between a transaction's first statement and its last. */
+  #atomically(work: () => void): void {
+    const { database } = this.file;
+    database.exec("BEGIN IMMEDIATE");
+    try {
+      work();
+      database.exec("COMMIT");
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
   }
 
   #rollBack(): void {

@@ -125,6 +125,23 @@ describe("SQLite store", function () {
       expect(await store.readingsBetween(METER, 0, Infinity)).to.deep.equal(readings);
     });
 
+    it("may be any number at once", async function () {
+      for (const count of [15, 16, 17, 40]) {
+        const memory = openSqliteStore(":memory:");
+        const readings = readingsOf(METER, count + 1);
+        await memory.appendReadings(readings.slice(0, count));
+        await memory.appendReadings(readings.slice(count));
+        expect(await memory.readingsBetween(METER, 0, Infinity)).to.deep.equal(readings);
+        await memory.close();
+      }
+    });
+
+    it("continue those of a call that was not waited for", async function () {
+      const readings = readingsOf(METER, 3);
+      await Promise.all(readings.map((reading) => store.appendReadings([reading])));
+      expect(await store.readingsBetween(METER, 0, Infinity)).to.deep.equal(readings);
+    });
+
     it("may be none at all", async function () {
       await store.appendReadings([]);
     });
