@@ -34,6 +34,13 @@ function prepareAll(database: DatabaseSync) {
     readingsBetween: sql(
       `${READINGS_OF_METER} AND block_timestamp >= ? AND block_timestamp < ? ORDER BY block_timestamp, sequence`,
     ),
+    nextMeter: sql("SELECT meter FROM readings WHERE meter > ? ORDER BY meter LIMIT 1"),
+    keyAt: sql(
+      "SELECT block_timestamp, sequence FROM readings WHERE meter = ? ORDER BY block_timestamp, sequence LIMIT 1 OFFSET ?",
+    ),
+    deleteReadings: sql(
+      "DELETE FROM readings WHERE meter = ?1 AND (block_timestamp, sequence) < (?2, ?3) AND (block_timestamp, sequence) < (?4, ?5)",
+    ),
     replaceMemory: sql(
       "INSERT INTO memories (meter, memory) VALUES (?, ?) ON CONFLICT (meter) DO UPDATE SET memory = excluded.memory",
     ),
@@ -100,6 +107,31 @@ export class Tables {
   readingsBetween(meter: string, fromTimestamp: number, toTimestamp: number): StampedReading[] {
     const rows = this.#sql.readingsBetween.all(addressBytes(meter), fromTimestamp, toTimestamp);
     return rows.map((row) => readingOf(meter, row as unknown as ReadingRow));
+  }
+
+  /** Deletes those older than `timestamp`, but for each meter's last one before it. @returns how many, up to the limit */
+  deleteReadings(timestamp: number, limit: number): number {
+    let deleted = 0;
+    for (const meter of this.#meters()) {
+      const kept = this.#sql.lastReadingBefore.get(meter, timestamp) as ReadingRow | undefined;
+      if (kept === undefined) continue;
+      const end = (this.#sql.keyAt.get(meter, limit - deleted) as typeof kept | undefined) ?? kept;
+      const { changes } = this.#sql.deleteReadings.run(
+        meter,
+        kept.block_timestamp,
+        kept.sequence,
+        end.block_timestamp,
+        end.sequence,
+      );
+      deleted += Number(changes);
+      if (deleted >= limit) break;
+    }
+    return deleted;
+  }
+
+  *#meters(): Generator<Uint8Array> {
+    const next = (after: Uint8Array) => this.#sql.nextMeter.get(after) as Blobs<"meter"> | undefined;
+    for (let row = next(new Uint8Array()); row !== undefined; row = next(row.meter)) yield row.meter;
   }
 
   replaceMemory({ meter, memory }: MeterMemory): void {

@@ -1,5 +1,5 @@
 import { faultAfter, type StampedReading } from "../metering/reading.ts";
-import { openToRead, openToWrite, type StoreFile } from "./sqlite-file.ts";
+import { diskError, LIFT_BAN, openToRead, openToWrite, RESTORE_BAN, type StoreFile } from "./sqlite-file.ts";
 import type { Tables } from "./sqlite-tables.ts";
 import {
   BrokenChainError,
@@ -91,6 +91,9 @@ class SqliteReader implements StoreReader {
   }
 }
 
+/** Readings that are let go in a transaction: it takes some milliseconds. */
+const PRUNED_AT_ONCE = 10_000;
+
 class SqliteStore extends SqliteReader implements ReadingStore {
   /** The last readings on disk, of the meters that were appended to since the start: nobody else appends. */
   readonly #ends = new Map<string, StampedReading>();
@@ -110,6 +113,15 @@ class SqliteStore extends SqliteReader implements ReadingStore {
         for (const memory of memories) this.tables.replaceMemory(memory);
       });
       for (const [meter, end] of ends) this.#ends.set(meter, end);
+    });
+  }
+
+  pruneReadings(timestamp: number): Promise<number> {
+    return this.#transaction(() => {
+      this.file.database.exec(LIFT_BAN);
+      const pruned = this.tables.deleteReadings(timestamp, PRUNED_AT_ONCE);
+      this.file.database.exec(RESTORE_BAN);
+      return pruned;
     });
   }
 
@@ -168,22 +180,21 @@ class SqliteStore extends SqliteReader implements ReadingStore {
     });
   }
 
-  #transaction(work: () => void): Promise<void> {
-    return promised(() => {
-      this.#atomically(work);
-    });
+  #transaction<T>(work: () => T): Promise<T> {
+    return promised(() => this.#atomically(work));
   }
 
   /** SQLite's calls block, so nothing comes between a transaction's first statement and its last. */
-  #atomically(work: () => void): void {
-    const { database } = this.file;
-    database.exec("BEGIN IMMEDIATE");
+  #atomically<T>(work: () => T): T {
+    const { database, path } = this.file;
     try {
-      work();
+      database.exec("BEGIN IMMEDIATE");
+      const result = work();
       database.exec("COMMIT");
+      return result;
     } catch (error) {
       this.#rollBack();
-      throw error;
+      throw diskError(path, error);
     }
   }
 
@@ -191,7 +202,7 @@ class SqliteStore extends SqliteReader implements ReadingStore {
     try {
       this.file.database.exec("ROLLBACK");
     } catch {
-      // SQLite has rolled back by itself already, as it does when the disk is full.
+      // Nothing was begun, or SQLite has rolled back by itself already, as it does when the disk is full.
     }
   }
 }
