@@ -1,12 +1,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 
-import {
-  addressBytes,
-  blockHashBytes,
-  FieldError,
-  requireCount,
-  type StampedReading,
-} from "../metering/reading.ts";
+import { addressBytes, blockHashBytes, requireCount, type StampedReading } from "../metering/reading.ts";
+import { disputeIdBytes, hex, hexBytes, requestIdBytes, textBytes, textOf } from "./bytes.ts";
 import type { MeterMemory, StoredCommitment, StoredHearing, StoredSeal, StoredStatement } from "./store.ts";
 
 const COLUMNS =
@@ -255,47 +250,4 @@ function hearingOf(aria: string, row: HearingRow): StoredHearing {
     verdict: row.verdict,
     heardAt: Number(row.heard_at),
   };
-}
-
-function hex(bytes: Uint8Array): string {
-  return `0x${bufferOf(bytes).toString("hex")}`;
-}
-
-function textOf(bytes: Uint8Array | null): string | undefined {
-  return bytes === null ? undefined : bufferOf(bytes).toString("utf8");
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** Only what UTF-8 can hold, so that what is read back is what was saved. */
-function textBytes(field: string, text: string | undefined): Uint8Array | null {
-  if (text === undefined) return null;
-  const bytes = Buffer.from(text, "utf8");
-  if (bytes.toString("utf8") !== text) throw new FieldError(field, "Unicode text", "half a surrogate pair");
-  return bytes;
-}
-
-/** Only lower case, so that what is read back is what was saved. */
-function hexBytes(field: string, value: string, length = (value.length - 2) / 2): Uint8Array {
-  if (!/^0x([0-9a-f]{2})+$/.test(value) || value.length !== 2 + 2 * length)
-    throw new FieldError(field, `0x and ${length} bytes in lower-case hex`, value);
-  return Buffer.from(value.slice(2), "hex");
-}
-
-function requestIdBytes(value: bigint): Uint8Array {
-  return unsignedBytes("requestId", value, 32);
-}
-
-function disputeIdBytes(value: bigint): Uint8Array {
-  return unsignedBytes("disputeId", value, 8);
-}
-
-/** Big-endian, so that they sort as the numbers do. */
-function unsignedBytes(field: string, value: bigint, length: number): Uint8Array {
-  const bits = 8 * length;
-  if (value < 0n || value >= 2n ** BigInt(bits))
-    throw new FieldError(field, `0 to 2^${bits} - 1`, String(value));
-  return Buffer.from(value.toString(16).padStart(2 * length, "0"), "hex");
 }

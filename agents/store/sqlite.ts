@@ -1,9 +1,9 @@
 import { faultAfter, type StampedReading } from "../metering/reading.ts";
 import { diskError, LIFT_BAN, openToRead, openToWrite, RESTORE_BAN, type StoreFile } from "./sqlite-file.ts";
+import { refuseOtherCommitment, refuseOtherHearing, refuseOtherSeal, refuseOtherStatement } from "./said-once.ts";
 import type { Tables } from "./sqlite-tables.ts";
 import {
   BrokenChainError,
-  ConflictError,
   type MeterMemory,
   type ReadingStore,
   type StoredCommitment,
@@ -134,24 +134,15 @@ class SqliteStore extends SqliteReader implements ReadingStore {
     return this.#transaction(() => {
       const stored = this.tables.statementOf(meter, epoch, aria);
       if (stored === undefined) this.tables.insertStatement(statement);
-      else
-        refuseChange(`the statement of meter ${meter} for epoch ${epoch} to ${aria}`, stored, statement, [
-          "payload",
-          "signature",
-        ]);
+      else refuseOtherStatement(stored, statement);
     });
   }
 
   saveCommitment(commitment: StoredCommitment): Promise<void> {
-    const { aria, requestId } = commitment;
     return this.#transaction(() => {
-      const stored = this.tables.commitmentOf(aria, requestId);
+      const stored = this.tables.commitmentOf(commitment.aria, commitment.requestId);
       if (stored === undefined) this.tables.insertCommitment(commitment);
-      else
-        refuseChange(`the commitment for request ${requestId} of ${aria}`, stored, commitment, [
-          "flowRoot",
-          "json",
-        ]);
+      else refuseOtherCommitment(stored, commitment);
     });
   }
 
@@ -159,24 +150,15 @@ class SqliteStore extends SqliteReader implements ReadingStore {
     return this.#transaction(() => {
       const stored = this.tables.sealOf(seal.bundleHash);
       if (stored === undefined) this.tables.insertSeal(seal);
-      else refuseChange(`the seal of bundle ${seal.bundleHash}`, stored, seal, ["seal"]);
+      else refuseOtherSeal(stored, seal);
     });
   }
 
   saveHearing(hearing: StoredHearing): Promise<void> {
-    const { aria, disputeId } = hearing;
     return this.#transaction(() => {
-      const stored = this.tables.hearingOf(aria, disputeId);
+      const stored = this.tables.hearingOf(hearing.aria, hearing.disputeId);
       if (stored === undefined) this.tables.insertHearing(hearing);
-      else
-        refuseChange(`the hearing of dispute ${disputeId} of ${aria}`, stored, hearing, [
-          "evidenceHash", // before the evidence: where that differs, the hashes say so more briefly
-          "verdict",
-          "heardAt",
-          "der",
-          "aggregator",
-          "feeder",
-        ]);
+      else refuseOtherHearing(stored, hearing);
     });
   }
 
@@ -212,21 +194,4 @@ function promised<T>(work: () => T): Promise<T> {
   return new Promise((resolve) => {
     resolve(work());
   });
-}
-
-/** @throws {ConflictError} for the first of the fields that is offered otherwise than it is stored. */
-function refuseChange<T>(
-  subject: string,
-  stored: T,
-  offered: T,
-  fields: readonly (keyof T & string)[],
-): void {
-  for (const field of fields) {
-    if (stored[field] === offered[field]) continue;
-    throw new ConflictError(
-      `${field} of ${subject}`,
-      String(stored[field] ?? "nothing"),
-      String(offered[field] ?? "nothing"),
-    );
-  }
 }

@@ -171,6 +171,11 @@ export class StoreDiskError extends StoreError {
   override readonly name = "StoreDiskError";
 }
 
+/** The server that keeps the store cannot be reached, does not let us in, or has dropped the connection. */
+export class StoreConnectionError extends StoreError {
+  override readonly name = "StoreConnectionError";
+}
+
 /** The store was written by another version of the schema, a newer one most likely. It was left as it is. */
 export class StoreVersionError extends StoreError {
   override readonly name = "StoreVersionError";
