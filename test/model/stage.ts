@@ -44,8 +44,8 @@ export async function harsh(): Promise<System> {
 export class Stage {
   readonly system: System;
   world: World;
-  /** how often each thing was done, or refused for which reason */
-  readonly seen = new Map<string, number>();
+  /** what was done, or refused for which reason */
+  readonly seen = new Set<string>();
   /** keys of meters by their address */
   readonly meters = new Map<string, Wallet>();
   /** what the Aggregator committed to with each sweep */
@@ -116,20 +116,16 @@ export class Stage {
     this.world.now += 1n;
     const [next, refusal] = modelled(this.world, model);
     await time.setNextBlockTimestamp(this.world.now);
-    const received = await this.#refusalOf(send, what);
+    const received = await this.#refusalOf(send);
     expect(received ?? "done", what).to.equal(refusal ?? "done");
     this.world = next;
-    const key = refusal ? `${what}: ${refusal}` : what;
-    this.seen.set(key, (this.seen.get(key) ?? 0) + 1);
+    this.seen.add(refusal ? `${what}: ${refusal}` : what);
     await this.#compareMoney(what);
     return refusal === undefined;
   }
 
   /** The name of the error that the contracts answer with; undefined if it is done. */
-  async #refusalOf(
-    send: () => Promise<ContractTransactionResponse>,
-    what: string,
-  ): Promise<string | undefined> {
+  async #refusalOf(send: () => Promise<ContractTransactionResponse>): Promise<string | undefined> {
     try {
       await send();
       return undefined;
@@ -139,10 +135,7 @@ export class Stage {
       const { aria, disputes } = this.system;
       for (const known of [aria.interface, disputes.interface, VAULT_ERRORS.interface]) {
         const parsed = known.parseError(data);
-        if (parsed) {
-          if (process.env["DBG"]) console.log(what, parsed.name, parsed.args, this.world.orders);
-          return parsed.name;
-        }
+        if (parsed) return parsed.name;
       }
       throw error;
     }
