@@ -14,13 +14,7 @@ contract FleetMember {
 /// @title Fleet: has many DERs join in one transaction.
 contract Fleet {
     /// @param deposit coins for each.
-    function join(
-        IARIA aria,
-        uint256 count,
-        uint32 powerW,
-        uint32 price,
-        uint256 deposit
-    ) external payable {
+    function join(IARIA aria, uint256 count, uint32 powerW, uint32 price, uint256 deposit) external payable {
         for (uint256 i; i < count; ++i) new FleetMember{value: deposit}(aria, powerW, price);
     }
 }
