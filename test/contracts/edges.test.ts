@@ -9,6 +9,7 @@ import {
   commission,
   deploy,
   derAt,
+  ethers,
   Fault,
   join,
   loadFixture,
@@ -150,6 +151,24 @@ describe("Packed figures at their edge", function () {
       expect(after.get(account)).to.equal((before.get(account) ?? 0n) + gained);
     });
     expect(after.get(system.accounts.escrow)).to.equal(settlement.escrow);
+  });
+
+  it("have room: of a request that nobody swept, more disputes can be open than 16 bits would count", async function () {
+    const system = await loadFixture(withBonds);
+    const request = await orderAndRequest(
+      system,
+      system.ders.map((der) => rowOf(der, [2_000n])),
+    );
+    const { closes } = sweepWindow(system, request);
+    await time.increaseTo(closes);
+    // Raising so many takes minutes: the second word of the request is written instead, as contracts/surface.json has it.
+    const key = ethers.AbiCoder.defaultAbiCoder().encode(["uint256", "uint256"], [request.requestId, 5n]);
+    const slot = BigInt(ethers.keccak256(key)) + 1n;
+    const word = BigInt(await ethers.provider.getStorage(system.aria, slot));
+    await networkHelpers.setStorageAt(await system.aria.getAddress(), slot, word + (65_535n << 56n));
+    expect((await system.aria.requestOf(request.requestId)).openDisputes).to.equal(65_535n);
+    await raise(system, derAt(system, 0), request, request.firstEpoch, 2_000n);
+    expect((await system.aria.requestOf(request.requestId)).openDisputes).to.equal(65_536n);
   });
 
   /** Power plants of 8 MW at 4 coins a kWh: everything is as large as the terms allow. */
