@@ -7,7 +7,7 @@ import * as parties from "./parties.ts";
 /**
  * What can happen on a random day: each action is steered by dice, mostly towards what is allowed, and now and then beyond it.
  */
-export type Action = (stage: Stage, dice: Dice) => Promise<unknown>;
+export type Action = (stage: Stage, dice: Dice) => Promise<void> | void;
 
 /** What there is to do, and how often. */
 export const ACTIONS: Record<string, { weight: number; act: Action }> = {

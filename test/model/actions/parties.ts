@@ -10,8 +10,7 @@ import { accountOf, balanceOf, deposit, epochOf, freeOf, startOf, withdraw } fro
 // --------------------------------------------------------------------------------------------------------------- Time
 
 /** Time passes: into the next epoch, or to about the edge of some window. */
-export async function wait(stage: Stage, dice: Dice): Promise<void> {
-  const { world } = stage;
+export function wait({ world }: Stage, dice: Dice): void {
   const edges = [...world.requests.values()].flatMap((each) => [
     flow.endOf(world, each),
     flow.sweepDeadline(world, each) + 1n,
@@ -25,10 +24,8 @@ export async function wait(stage: Stage, dice: Dice): Promise<void> {
   const edge = dice.pick(edges.filter((each) => each > world.now + 2n && each < world.now + 9_000n));
   const next = startOf(world, epochOf(world) + 1n);
   // What comes next is done a second later.
-  const target =
+  world.now =
     edge !== undefined && dice.oneIn(3) ? edge - dice.between(1n, 2n) : next + BigInt(dice.draw(600));
-  world.now = target;
-  return Promise.resolve();
 }
 
 // -------------------------------------------------------------------------------------------------------------- Money
