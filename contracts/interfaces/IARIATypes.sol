@@ -106,7 +106,8 @@ interface IARIATypes {
         RequestStatus status;
         uint32 firstEpoch;
         uint16 count;
-        uint16 openDisputes;
+        /// @dev a day of a thousand DERs can have more than 16 bits hold
+        uint32 openDisputes;
         /// @dev unix seconds; 0 until swept
         uint40 sweptAt;
         /// @dev units held in ARIA's account for this request

@@ -22,7 +22,6 @@ contract EpochRowsTest is Check {
     }
 
     /// @dev Fleets with and without gaps, whose accounts start anywhere in a word.
-    /// hardhat-config: fuzz.runs = 1000
     function testFuzzAnEpochIsSettledAsRowByRow(uint256 seed, uint256 rowCount) external view {
         Row[] memory rows = _fleet(seed, _within(rowCount, 1, 40));
         Outcome memory expected = _plain(rows);
