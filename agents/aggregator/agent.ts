@@ -4,6 +4,7 @@ import { hexlify, ZeroHash } from "ethers";
 
 import { type Connection, RefusedError } from "../chain/connection.ts";
 import { ChainFollower, type Service } from "../chain/follower.ts";
+import { Retention } from "../chain/retention.ts";
 import type { Dispute, FlowRequest } from "../chain/service-view.ts";
 import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
 import { readingsOf, type SignedEpoch, signEpoch } from "../evidence/bundle.ts";
@@ -38,6 +39,8 @@ export interface Connected {
 export interface AggregatorOptions {
   readonly connection: Connection;
   readonly store: ReadingStore;
+  /** How long readings are kept at least once all is settled; for ever if undefined. */
+  readonly retentionDays?: number | undefined;
   readonly startBlock: number;
   readonly policy: Policy;
   /** Undefined for a DER at whose connection it has no meter: such a one is asked for nothing. */
@@ -51,6 +54,7 @@ export class AggregatorAgent implements Agent {
   readonly #options: AggregatorOptions;
   readonly #follower: ChainFollower;
   readonly #recorder: Recorder;
+  readonly #retention: Retention;
   readonly #metered = new Set<string>();
   readonly #log: Log;
   /** Disputes on which its evidence is sealed. */
@@ -61,6 +65,7 @@ export class AggregatorAgent implements Agent {
     this.#options = options;
     this.#follower = new ChainFollower(options.connection, options.store, options.startBlock);
     this.#recorder = new Recorder(options.store);
+    this.#retention = new Retention(options.store, options.retentionDays);
     this.#log = options.log ?? silent;
   }
 
@@ -91,6 +96,7 @@ export class AggregatorAgent implements Agent {
       await this.#catchUp(); // the next page draws on what this one left, and evidence may be asked for at once
     }
     await this.#sealDisputes();
+    await this.#retention.apply(this.#follower);
   }
 
   async close(): Promise<void> {

@@ -20,6 +20,7 @@ export const startAggregator: Start<AggregatorConfig> = async (config, { keyOf, 
   const agent = new AggregatorAgent({
     connection,
     store: openSqliteStore(config.store),
+    retentionDays: config.retentionDays,
     startBlock,
     policy: { epochsPerSweep, figuresPerRequest, promisedPercent },
     connected: (der) => meters.get(der),

@@ -23,6 +23,7 @@ export const startOperator: Start<OperatorConfig> = async (config, { keyOf, log 
   return new OperatorAgent({
     connection,
     store: openSqliteStore(config.store),
+    retentionDays: config.retentionDays,
     startBlock,
     policy: { funds, epochsPerOrder, firstEpoch, untilEpoch },
     feeders,
