@@ -86,7 +86,7 @@ describe("A fleet of 10,000 DERs", function () {
     const rows = Array.from({ length: SIZE }, (_, i): RequestRow => ({
       account: system.accounts.escrow + 1n + BigInt(i),
       price: TERMS.price,
-      deposit: DEPOSIT,
+      powerW: TERMS.powerW,
       energyWh: [1_600n + BigInt((37 * i) % 800)],
     }));
     const order = await orderBaseline(system, firstEpoch, [sumOf(rows.flatMap(({ energyWh }) => energyWh))]);

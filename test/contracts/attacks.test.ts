@@ -336,7 +336,7 @@ describe("A signature for one ARIA, shown to another", function () {
     const replayed = raise(system, der, request, request.firstEpoch, 2_000n, {
       domain: { verifyingContract },
     });
-    await expect(replayed).to.be.revertedWithCustomError(system.disputes, "WrongMeter");
+    await expect(replayed).to.be.revertedWithCustomError(system.annex, "WrongMeter");
     await raise(system, der, request, request.firstEpoch, 2_000n);
   });
 
@@ -347,7 +347,7 @@ describe("A signature for one ARIA, shown to another", function () {
       const replayed = raise(system, der, request, request.firstEpoch, 2_000n, {
         domain: { chainId: other },
       });
-      await expect(replayed).to.be.revertedWithCustomError(system.disputes, "WrongMeter");
+      await expect(replayed).to.be.revertedWithCustomError(system.annex, "WrongMeter");
     }
     await raise(system, der, request, request.firstEpoch, 2_000n);
   });
@@ -361,7 +361,7 @@ describe("A signature for one ARIA, shown to another", function () {
     const toFormer = await der.meter.signTypedData(await domainOf(former), FLOW_STATEMENT, { ...first });
     const here = await signed(system, second, der.meter);
     const proof = system.aria.proveEquivocation(der.account, first, toFormer, second, here);
-    await expect(proof).to.be.revertedWithCustomError(system.disputes, "SignersDiffer");
+    await expect(proof).to.be.revertedWithCustomError(system.annex, "SignersDiffer");
     const { status } = await system.aria.disputeOf(disputeIdOf(der, request.firstEpoch));
     expect(status).to.equal(DisputeStatus.None);
   });

@@ -18,7 +18,7 @@ import {
 
 /** Applies with so much power at such a price, and pays in units on the way. */
 export function join(world: World, party: string, powerW: bigint, price: bigint, units: bigint): void {
-  const { minPowerW, maxPowerW, maxPrice, maxProspective, depositPerKw } = world.criteria;
+  const { minPowerW, maxPowerW, maxPrice, maxProspective } = world.criteria;
   need(!world.paused, "WhilePaused");
   need(powerW >= minPowerW, "PowerTooLow");
   need(powerW <= maxPowerW, "PowerTooHigh");
@@ -29,7 +29,7 @@ export function join(world: World, party: string, powerW: bigint, price: bigint,
   need(account !== world.operator && account !== world.aggregator, "PartyHasARole");
   const before = world.agreements.get(account)?.status ?? "Closed";
   need(before === "Closed", "WrongAgreementStatus");
-  const due = up(powerW * depositPerKw, 1_000n);
+  const due = depositFor(world, powerW);
   need(balanceOf(world, account) >= due, "DepositTooLow");
 
   const terms = { powerW, price, deposit: due, sinceEpoch: 0n, untilEpoch: 0n };
@@ -97,6 +97,10 @@ export function setPaused(world: World, paused: boolean): void {
 }
 
 // ------------------------------------------------------------------------------------------------------------- Shared
+
+export function depositFor(world: World, powerW: bigint): bigint {
+  return up(powerW * world.criteria.depositPerKw, 1_000n);
+}
 
 /** What must stand in the account for flow to be requested. */
 export function floorOf(world: World, units: bigint): bigint {

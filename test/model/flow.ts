@@ -1,4 +1,4 @@
-import { floorOf } from "./agreements.ts";
+import { depositFor, floorOf } from "./agreements.ts";
 import {
   add,
   balanceOf,
@@ -37,7 +37,7 @@ export function cancelOrder(world: World, orderId: bigint): void {
 
 // ----------------------------------------------------------------------------------------------------------- Requests
 
-export type Asked = Pick<Row, "account" | "price" | "deposit" | "askedWh">;
+export type Asked = Pick<Row, "account" | "price" | "powerW" | "askedWh">;
 
 export function request(world: World, orderId: bigint, firstEpoch: bigint, asked: Asked[]): void {
   need(!world.paused, "WhilePaused");
@@ -52,8 +52,8 @@ export function request(world: World, orderId: bigint, firstEpoch: bigint, asked
   } else {
     need(firstEpoch >= world.requestedUntil, "RequestOutOfOrder");
   }
-  for (const { account, deposit } of asked) {
-    need(balanceOf(world, account) >= floorOf(world, deposit), "DepositUnderFloor");
+  for (const { account, powerW } of asked) {
+    need(balanceOf(world, account) >= floorOf(world, depositFor(world, powerW)), "DepositUnderFloor");
   }
   need(balanceOf(world, world.aggregator) >= world.rules.aggregatorBond, "BondTooLow");
 
@@ -90,7 +90,7 @@ export function request(world: World, orderId: bigint, firstEpoch: bigint, asked
 /** That a DER is asked on its terms, while it is in force, for no more than its power gives. */
 function requireAskable(world: World, row: Asked, firstEpoch: bigint, untilEpoch: bigint): void {
   const agreement = world.agreements.get(row.account);
-  const asAgreed = agreement?.price === row.price && agreement.deposit === row.deposit;
+  const asAgreed = agreement?.price === row.price && agreement.powerW === row.powerW;
   if (!agreement || !asAgreed) throw new Refused("TermsMismatch");
   const { status, sinceEpoch, powerW } = agreement;
   const inForce = status === "Active" || (status === "Leaving" && untilEpoch <= agreement.untilEpoch);
@@ -134,7 +134,7 @@ export function sweep(world: World, requestId: bigint, missingWh: bigint[][]): v
     row.missingWh = [...(missingWh[index] ?? [])];
     const payment = ((sum(row.askedWh) - sum(row.missingWh)) * row.price) / 1_000n;
     const due = (sum(excessOf(world, row)) * row.price * penaltyBps) / 10_000_000n;
-    row.penalty = least(due, row.deposit, balanceOf(world, row.account));
+    row.penalty = least(due, depositFor(world, row.powerW), balanceOf(world, row.account));
     add(world, row.account, payment - row.penalty);
     paid += payment;
     taken += row.penalty;

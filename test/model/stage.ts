@@ -132,8 +132,8 @@ export class Stage {
     } catch (error) {
       const { data } = error as { data?: unknown };
       if (typeof data !== "string") throw error;
-      const { aria, disputes } = this.system;
-      for (const known of [aria.interface, disputes.interface, VAULT_ERRORS.interface]) {
+      const { aria, annex } = this.system;
+      for (const known of [aria.interface, annex.interface, VAULT_ERRORS.interface]) {
         const parsed = known.parseError(data);
         if (parsed) return parsed.name;
       }
@@ -226,10 +226,10 @@ export class Stage {
   settled(requestId: bigint): SettledRequest {
     const flow = this.world.requests.get(requestId);
     if (!flow) throw new Error(`there is no request ${requestId}`);
-    const rows = flow.rows.map(({ account, price, deposit, askedWh }) => ({
+    const rows = flow.rows.map(({ account, price, powerW, askedWh }) => ({
       account,
       price,
-      deposit,
+      powerW,
       energyWh: askedWh,
     }));
     const root = this.flows.get(requestId)?.root;

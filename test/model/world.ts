@@ -54,7 +54,7 @@ export interface Order {
 export interface Row {
   account: bigint;
   price: bigint;
-  deposit: bigint;
+  powerW: bigint;
   /** Wh, one an epoch */
   askedWh: bigint[];
   /** Wh, one an epoch; as long as nothing is swept, all of it */

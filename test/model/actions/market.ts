@@ -47,14 +47,14 @@ export async function request(stage: Stage, dice: Dice): Promise<void> {
 function rowsAbove(stage: Stage, dice: Dice, above: bigint, first: bigint, count: number): flow.Asked[] {
   const asked: flow.Asked[] = [];
   for (const [account, agreement] of stage.world.agreements) {
-    const { status, price, deposit, powerW, sinceEpoch, untilEpoch } = agreement;
+    const { status, price, powerW, sinceEpoch, untilEpoch } = agreement;
     const stays = status === "Active" || (status === "Leaving" && first + BigInt(count) <= untilEpoch);
     const askable = stays && first >= sinceEpoch;
     if (account <= above || (askable ? dice.oneIn(3) : !dice.oneIn(40))) continue;
     const most = capacityWh(powerW, stage.world.rules.epochSeconds);
     const askedWh = Array.from({ length: count }, () => (dice.oneIn(5) ? most : dice.between(0n, most)));
     if (dice.oneIn(40)) askedWh[0] = most + 1n;
-    asked.push({ account, price: dice.oneIn(40) ? price + 1n : price, deposit, askedWh });
+    asked.push({ account, price: dice.oneIn(40) ? price + 1n : price, powerW, askedWh });
   }
   asked.sort((a, b) => Number(a.account - b.account));
   return dice.oneIn(24) ? asked.reverse() : asked;
