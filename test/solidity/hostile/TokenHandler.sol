@@ -156,7 +156,7 @@ abstract contract TokenHandler is Cast, Notes {
         for (uint256 i; i < rows.length; ++i) {
             uint32 account = _vault.accountOf(_partyAt(i));
             IARIATypes.AgreementView memory agreement = _aria.agreementOf(account);
-            rows[i] = Row(account, agreement.price, agreement.deposit, new uint32[](1), new uint32[](1));
+            rows[i] = Row(account, agreement.price, agreement.powerW, new uint32[](1), new uint32[](1));
             rows[i].requestedWh[0] = uint32(_within(_random(seed, i), 0, 2_500));
             // The first delivers always; the second what it likes.
             if (i == 1) rows[i].shortfallWh[0] = uint32(_within(_random(seed, 9), 0, rows[i].requestedWh[0]));
