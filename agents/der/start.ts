@@ -1,6 +1,6 @@
 import { connect } from "../chain/connection.ts";
 import type { Start } from "../runtime/run.ts";
-import { openSqliteStore } from "../store/sqlite.ts";
+import { openStore } from "../store/open.ts";
 import { DerAgent } from "./agent.ts";
 import type { DerConfig } from "./config.ts";
 import { openMeter } from "./meter.ts";
@@ -13,7 +13,7 @@ export const startDer: Start<DerConfig> = async (config, { keyOf, log }) => {
   const meterKey = await keyOf("meterKey", config.meterKey);
   const source = openMeter(config.source, log);
   const connection = await connect({ rpcUrl, chainId, privateKey, registry });
-  const store = openSqliteStore(config.store);
+  const store = await openStore(config.store);
   const wishes = { powerW, price, leaveAtEpoch };
   const agent = new DerAgent({
     connection,

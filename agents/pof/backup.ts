@@ -1,7 +1,9 @@
 import type { Command } from "commander";
 
+import { isOnServer } from "../store/open.ts";
 import { roomOf } from "../store/room.ts";
 import { backUpSqliteStore } from "../store/sqlite-backup.ts";
+import { Failure } from "./failure.ts";
 import { partyOf } from "./party.ts";
 import type { Shell } from "./shell.ts";
 import { grouped } from "./words.ts";
@@ -18,7 +20,9 @@ export function addBackup(program: Command, shell: Shell): void {
       "\nHow to go back to a copy, and what to mind then: docs/operations.md.\n\nExample:\n  npm run pof -- backup --config der.yaml --out der-2026-06-20.sqlite",
     )
     .action(({ config, out }: { readonly config: string; readonly out: string }) => {
-      backUpSqliteStore(partyOf(config, shell.env).config.store, out);
+      const { store } = partyOf(config, shell.env).config;
+      if (isOnServer(store)) throw new Failure(2, "a store in PostgreSQL is backed up with its own pg_dump");
+      backUpSqliteStore(store, out);
       shell.stdout.write(`${out}: ${grouped(BigInt(roomOf(out).storeBytes))} bytes, checked\n`);
     });
 }

@@ -4,8 +4,8 @@ import type { Command } from "commander";
 import type { Onlooker } from "../chain/onlooker.ts";
 import type { Service } from "../chain/follower.ts";
 import { addressOfKey } from "../runtime/keys.ts";
+import { isOnServer, openReader } from "../store/open.ts";
 import { roomOf } from "../store/room.ts";
-import { openSqliteReader } from "../store/sqlite.ts";
 import { StoreError } from "../store/store.ts";
 import { looking, whole } from "./chain.ts";
 import { type Party, partyOf } from "./party.ts";
@@ -75,8 +75,8 @@ interface StoreHealth {
   readonly problem: string | null;
   /** Its log included. */
   readonly bytes: number;
-  /** What is free on its disk. */
-  readonly freeBytes: number;
+  /** What is free on its disk; null if that is a server's. */
+  readonly freeBytes: number | null;
   /** The last block with a reading. */
   readonly latestBlock: number | null;
 }
@@ -159,17 +159,18 @@ function epochsOf(
 
 async function storeHealth(file: string): Promise<StoreHealth> {
   try {
-    const store = openSqliteReader(file);
+    const store = await openReader(file);
     try {
       const latestBlock = (await store.latestBlock()) ?? null;
-      const { storeBytes: bytes, freeBytes } = roomOf(file);
+      const freeBytes = isOnServer(file) ? null : roomOf(file).freeBytes;
+      const bytes = await store.bytes();
       return { file, readable: true, problem: null, bytes, freeBytes, latestBlock };
     } finally {
       await store.close();
     }
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    return { file, readable: false, problem: error.message, bytes: 0, freeBytes: 0, latestBlock: null };
+    return { file, readable: false, problem: error.message, bytes: 0, freeBytes: null, latestBlock: null };
   }
 }
 
@@ -226,7 +227,8 @@ function storeWords({ file, problem, bytes, freeBytes, latestBlock }: StoreHealt
     latestBlock === null
       ? "no reading yet"
       : `last reading at block ${latestBlock}, ${head - latestBlock} behind`;
-  const room = `${bytes.toLocaleString("en")} bytes, ${freeBytes.toLocaleString("en")} free`;
+  const free = freeBytes === null ? "" : `, ${freeBytes.toLocaleString("en")} free`;
+  const room = `${bytes.toLocaleString("en")} bytes${free}`;
   return `${file}: ${room}, ${last}`;
 }
 

@@ -1,4 +1,6 @@
-import type { Client } from "pg";
+import type { QueryResultRow } from "pg";
+
+import type { Session } from "./postgres-session.ts";
 
 /**
  * What can be locked: that somebody writes to the store (`presence`), the part that only one worker has (`lead`), and lots
@@ -14,19 +16,19 @@ function keyOf(lock: Lock): number {
 
 /** PostgreSQL's advisory locks of a session: they end with the connection, however that ends. Each store has its own. */
 export class Locks {
-  readonly #client: Client;
+  readonly #session: Session;
   /** Number of the tables' schema, which tells the stores of one database apart. */
   readonly #store: number;
 
-  private constructor(client: Client, store: number) {
-    this.#client = client;
+  private constructor(session: Session, store: number) {
+    this.#session = session;
     this.#store = store;
   }
 
-  static async of(client: Client): Promise<Locks> {
+  static async of(session: Session): Promise<Locks> {
     const sql = "SELECT oid::integer AS store FROM pg_namespace WHERE nspname = current_schema()";
-    const { rows } = await client.query<{ store: number }>(sql);
-    return new Locks(client, rows[0]?.store ?? 0);
+    const { rows } = await session.exclusively((client) => client.query<{ store: number }>(sql));
+    return new Locks(session, rows[0]?.store ?? 0);
   }
 
   /** @returns whether it was free, and is ours now */
@@ -45,18 +47,22 @@ export class Locks {
 
   /** How many sessions have it. */
   async holders(lock: Lock): Promise<number> {
-    const { rows } = await this.#client.query<{ holders: string }>(
+    const row = await this.#row<{ holders: string }>(
       `SELECT count(*) AS holders FROM pg_locks
        WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = $1::integer::oid AND objid = $2::integer::oid
          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
-      [this.#store, keyOf(lock)],
+      lock,
     );
-    return Number(rows[0]?.holders ?? 0);
+    return Number(row?.holders ?? 0);
   }
 
   async #ask(kind: string, lock: Lock): Promise<boolean> {
     const sql = `SELECT ${kind}($1::integer, $2::integer) AS done`;
-    const { rows } = await this.#client.query<{ done: boolean }>(sql, [this.#store, keyOf(lock)]);
-    return rows[0]?.done ?? false;
+    return (await this.#row<{ done: boolean }>(sql, lock))?.done ?? false;
+  }
+
+  async #row<Row extends QueryResultRow>(sql: string, lock: Lock): Promise<Row | undefined> {
+    const values = [this.#store, keyOf(lock)];
+    return (await this.#session.exclusively((client) => client.query<Row>(sql, values))).rows[0];
   }
 }

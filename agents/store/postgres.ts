@@ -11,7 +11,13 @@ import { disputeIdBytes, hex, hexBytes, requestIdBytes, textBytes, textOf } from
 import { connectionError, refusalOf } from "./postgres-errors.ts";
 import { Locks } from "./postgres-locks.ts";
 import { checkVersion, migrate } from "./postgres-schema.ts";
-import { refuseOtherCommitment, refuseOtherHearing, refuseOtherSeal, refuseOtherStatement } from "./said-once.ts";
+import { Session } from "./postgres-session.ts";
+import {
+  refuseOtherCommitment,
+  refuseOtherHearing,
+  refuseOtherSeal,
+  refuseOtherStatement,
+} from "./said-once.ts";
 import {
   BrokenChainError,
   type MeterMemory,
@@ -37,10 +43,11 @@ export async function openPostgresStore(url: string, { shared = false } = {}): P
   const [reader, writer] = [await connected(url, place), await connected(url, place)];
   try {
     await migrate(writer, place);
-    const locks = await Locks.of(writer);
+    const session = new Session(place, writer);
+    const locks = await Locks.of(session);
     if (!(await (shared ? locks.tryShared("presence") : locks.try("presence"))))
       throw new StoreLockedError(place, "a store nobody has open to write", "one that is locked");
-    return new PostgresStore(place, reader, writer, locks);
+    return new PostgresStore(new Session(place, reader), session, locks);
   } catch (error) {
     await Promise.all([reader.end(), writer.end()]);
     throw refusalOf(place, error);
@@ -53,7 +60,7 @@ export async function openPostgresReader(url: string): Promise<StoreReader> {
   const client = await connected(url, place);
   try {
     await checkVersion(client, place);
-    return new PostgresReader(place, client);
+    return new PostgresReader(new Session(place, client));
   } catch (error) {
     await client.end();
     throw refusalOf(place, error);
@@ -65,13 +72,20 @@ async function connected(url: string, place: string): Promise<Client> {
   client.on("error", () => undefined); // the next query tells of it
   try {
     await client.connect();
-    await client.query("SET synchronous_commit = on");
+    await client.query(SETTINGS);
     return client;
   } catch (error) {
     await client.end().catch(() => undefined); // it never was open
     throw connectionError(place, error);
   }
 }
+
+/** The disk is waited for. A worker whose machine is gone is noticed within half a minute, and its locks are free then. */
+const SETTINGS = `
+  SET synchronous_commit = on;
+  SET tcp_keepalives_idle = 10;
+  SET tcp_keepalives_interval = 5;
+  SET tcp_keepalives_count = 3`;
 
 /** How a store is called in messages: without what may be a password. */
 function placeOf(url: string): string {
@@ -103,17 +117,17 @@ interface HearingRow {
 }
 
 class PostgresReader implements StoreReader {
-  protected readonly place: string;
-  readonly #client: Client;
+  readonly #session: Session;
 
-  constructor(place: string, client: Client) {
-    this.place = place;
-    this.#client = client;
+  constructor(session: Session) {
+    this.#session = session;
   }
 
   async latestBlock(): Promise<number | undefined> {
-    const [row] = await this.#rows<{ block: Whole | null }>("SELECT max(block_number) AS block FROM readings");
-    return row?.block == null ? undefined : Number(row.block);
+    const [row] = await this.#rows<{ block: Whole | null }>(
+      "SELECT max(block_number) AS block FROM readings",
+    );
+    return row === undefined || row.block === null ? undefined : Number(row.block);
   }
 
   lastReading(meter: string): Promise<StampedReading | undefined> {
@@ -134,7 +148,11 @@ class PostgresReader implements StoreReader {
     return row && readingOf(meter, row);
   }
 
-  async readingsBetween(meter: string, fromTimestamp: number, toTimestamp: number): Promise<StampedReading[]> {
+  async readingsBetween(
+    meter: string,
+    fromTimestamp: number,
+    toTimestamp: number,
+  ): Promise<StampedReading[]> {
     const rows = await this.#rows<ReadingRow>(
       "SELECT * FROM readings WHERE meter = $1 AND block_timestamp >= $2 AND block_timestamp < $3 ORDER BY block_timestamp, sequence",
       [addressBytes(meter), bounded(fromTimestamp), bounded(toTimestamp)],
@@ -176,16 +194,18 @@ class PostgresReader implements StoreReader {
     return rows.map((row) => hearingOf(aria, row));
   }
 
+  async bytes(): Promise<number> {
+    const sql = "SELECT pg_database_size(current_database()) AS bytes";
+    const [row] = await this.#rows<{ bytes: Whole }>(sql);
+    return Number(row?.bytes);
+  }
+
   async close(): Promise<void> {
-    await this.#client.end();
+    await this.#session.close();
   }
 
   async #rows<Row extends QueryResultRow>(sql: string, values: unknown[] = []): Promise<Row[]> {
-    try {
-      return (await this.#client.query<Row>(sql, values)).rows;
-    } catch (error) {
-      throw refusalOf(this.place, error);
-    }
+    return (await this.#session.exclusively((client) => client.query<Row>(sql, values))).rows;
   }
 }
 
@@ -195,29 +215,27 @@ const PRUNED_AT_ONCE = 10_000;
 export class PostgresStore extends PostgresReader implements ReadingStore {
   /** Held by this writer, and lost with its connection. */
   readonly locks: Locks;
-  readonly #writer: Client;
-  /** Transactions of one connection follow each other. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #writer: Session;
 
-  constructor(place: string, reader: Client, writer: Client, locks: Locks) {
-    super(place, reader);
+  constructor(reader: Session, writer: Session, locks: Locks) {
+    super(reader);
     this.#writer = writer;
     this.locks = locks;
   }
 
   appendReadings(readings: readonly StampedReading[], memories: readonly MeterMemory[] = []): Promise<void> {
-    return this.#transaction(async () => {
+    return this.#writer.transaction(async (client) => {
       if (readings.length > 0) {
-        const ends = await this.#endsOf([...new Set(readings.map(({ meter }) => meter))]);
+        const ends = await endsOf(client, [...new Set(readings.map(({ meter }) => meter))]);
         for (const reading of readings) {
           const fault = faultAfter(ends.get(reading.meter), reading);
           if (fault !== undefined) throw new BrokenChainError(reading.meter, fault);
           ends.set(reading.meter, reading);
         }
-        await this.#writer.query(INSERT_READINGS, columnsOf(readings));
+        await client.query(INSERT_READINGS, columnsOf(readings));
       }
       for (const { meter, memory } of memories)
-        await this.#writer.query(
+        await client.query(
           "INSERT INTO memories VALUES ($1, $2) ON CONFLICT (meter) DO UPDATE SET memory = excluded.memory",
           [addressBytes(meter), textBytes("memory", memory)],
         );
@@ -225,9 +243,9 @@ export class PostgresStore extends PostgresReader implements ReadingStore {
   }
 
   pruneReadings(timestamp: number): Promise<number> {
-    return this.#transaction(async () => {
-      await this.#writer.query("SET LOCAL pof.pruning = 'on'");
-      const { rowCount } = await this.#writer.query(PRUNE_READINGS, [bounded(timestamp), PRUNED_AT_ONCE]);
+    return this.#writer.transaction(async (client) => {
+      await client.query("SET LOCAL pof.pruning = 'on'");
+      const { rowCount } = await client.query(PRUNE_READINGS, [bounded(timestamp), PRUNED_AT_ONCE]);
       return rowCount ?? 0;
     });
   }
@@ -304,49 +322,31 @@ export class PostgresStore extends PostgresReader implements ReadingStore {
   }
 
   override async close(): Promise<void> {
-    await this.#last;
-    await Promise.all([super.close(), this.#writer.end()]);
+    await Promise.all([super.close(), this.#writer.close()]);
   }
 
   /** Inserts a row unless there is one of its key, which then must say the same. */
   #saveOnce(table: string, values: () => unknown[], refuseOther: () => Promise<void>): Promise<void> {
-    return this.#transaction(async () => {
+    return this.#writer.transaction(async (client) => {
       const row = values();
       const places = row.map((_, i) => `$${i + 1}`).join();
       const sql = `INSERT INTO ${table} VALUES (${places}) ON CONFLICT DO NOTHING`;
-      const { rowCount } = await this.#writer.query(sql, row);
+      const { rowCount } = await client.query(sql, row);
       if (rowCount === 0) await refuseOther();
     });
   }
+}
 
-  /** The last stored reading of each of these meters. */
-  async #endsOf(meters: readonly string[]): Promise<Map<string, StampedReading>> {
-    const { rows } = await this.#writer.query<ReadingRow & { place: Whole }>(LAST_READINGS, [
-      meters.map((meter) => Buffer.from(addressBytes(meter))),
-    ]);
-    return new Map(
-      rows.map((row) => {
-        const meter = meters[Number(row.place) - 1] ?? "";
-        return [meter, readingOf(meter, row)];
-      }),
-    );
-  }
-
-  #transaction<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(async () => {
-      try {
-        await this.#writer.query("BEGIN");
-        const answer = await work();
-        await this.#writer.query("COMMIT");
-        return answer;
-      } catch (error) {
-        await this.#writer.query("ROLLBACK").catch(() => undefined); // a lost connection rolls back by itself
-        throw refusalOf(this.place, error);
-      }
-    });
-    this.#last = result.catch(() => undefined);
-    return result;
-  }
+/** The last stored reading of each of these meters. */
+async function endsOf(client: Client, meters: readonly string[]): Promise<Map<string, StampedReading>> {
+  const wanted = meters.map((meter) => Buffer.from(addressBytes(meter)));
+  const { rows } = await client.query<ReadingRow & { place: Whole }>(LAST_READINGS, [wanted]);
+  return new Map(
+    rows.map((row) => {
+      const meter = meters[Number(row.place) - 1] ?? "";
+      return [meter, readingOf(meter, row)];
+    }),
+  );
 }
 
 const INSERT_READINGS = `

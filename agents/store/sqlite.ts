@@ -1,6 +1,12 @@
 import { faultAfter, type StampedReading } from "../metering/reading.ts";
 import { diskError, LIFT_BAN, openToRead, openToWrite, RESTORE_BAN, type StoreFile } from "./sqlite-file.ts";
-import { refuseOtherCommitment, refuseOtherHearing, refuseOtherSeal, refuseOtherStatement } from "./said-once.ts";
+import { roomOf } from "./room.ts";
+import {
+  refuseOtherCommitment,
+  refuseOtherHearing,
+  refuseOtherSeal,
+  refuseOtherStatement,
+} from "./said-once.ts";
 import type { Tables } from "./sqlite-tables.ts";
 import {
   BrokenChainError,
@@ -82,6 +88,10 @@ class SqliteReader implements StoreReader {
 
   hearings(aria: string): Promise<StoredHearing[]> {
     return promised(() => this.tables.hearings(aria));
+  }
+
+  bytes(): Promise<number> {
+    return promised(() => roomOf(this.file.path).storeBytes);
   }
 
   close(): Promise<void> {

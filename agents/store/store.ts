@@ -88,6 +88,8 @@ export interface StoreReader {
   hearingOf(aria: string, disputeId: bigint): Promise<StoredHearing | undefined>;
   /** All hearings of a contract's disputes, oldest first; of one second, by the dispute's number. */
   hearings(aria: string): Promise<StoredHearing[]>;
+  /** What it takes on disk, in bytes: a file with its log, or the whole database of a server. */
+  bytes(): Promise<number>;
   /** Releases the store. It cannot be used after. */
   close(): Promise<void>;
 }

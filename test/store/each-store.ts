@@ -3,12 +3,19 @@ import type { Suite } from "mocha";
 import { openPostgresStore } from "../../agents/store/postgres.ts";
 import { openSqliteStore } from "../../agents/store/sqlite.ts";
 import type { ReadingStore } from "../../agents/store/store.ts";
-import { POSTGRES_PROGRAMS, type PostgresServer, startPostgres, WITHOUT_POSTGRES } from "./postgres-server.ts";
+import {
+  POSTGRES_PROGRAMS,
+  type PostgresServer,
+  startPostgres,
+  WITHOUT_POSTGRES,
+} from "./postgres-server.ts";
 import { StoreStage } from "./stage.ts";
 
 /** A store that tests use, whatever keeps it. */
 export interface Stage {
   readonly store: ReadingStore;
+  /** How often a property is tried that takes a fresh store each time. */
+  readonly runs: number;
   /** Closes the store and opens it again. */
   reopen(): Promise<void>;
   remove(): Promise<void>;
@@ -17,11 +24,16 @@ export interface Stage {
 }
 
 /** What every store does, whatever keeps it: the same tests for all of them. */
-export function describeEachStore(title: string, tests: (this: Suite, newStage: () => Promise<Stage>) => void): void {
+export function describeEachStore(
+  title: string,
+  tests: (this: Suite, newStage: () => Promise<Stage>) => void,
+): void {
   describe(`SQLite: ${title}`, function () {
     tests.call(this, () => {
       const stage = new StoreStage();
-      return Promise.resolve(Object.assign(stage, { fresh: () => Promise.resolve(openSqliteStore(":memory:")) }));
+      return Promise.resolve(
+        Object.assign(stage, { runs: 100, fresh: () => Promise.resolve(openSqliteStore(":memory:")) }),
+      );
     });
   });
 
@@ -45,6 +57,7 @@ export function describeEachStore(title: string, tests: (this: Suite, newStage: 
 }
 
 class PostgresStage implements Stage {
+  readonly runs = 8; // each takes a tenth of a second
   store: ReadingStore;
   readonly #server: PostgresServer;
   readonly #url: string;

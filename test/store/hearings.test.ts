@@ -52,6 +52,7 @@ describeEachStore("hearings", function (newStage) {
         expect(await memory.hearingOf(ARIA, hearing.disputeId)).to.deep.equal(hearing);
         await memory.close();
       }),
+      { numRuns: stage.runs },
     );
   });
 

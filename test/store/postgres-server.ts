@@ -57,9 +57,13 @@ export async function startPostgres(): Promise<PostgresServer> {
   return {
     stop,
     dropConnections: () =>
-      ask(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'proof-of-flow'"),
+      ask(
+        url,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'proof-of-flow'",
+      ),
     async newStore() {
-      const schema = `store_${(stores += 1)}`;
+      stores += 1;
+      const schema = `store_${stores}`;
       await ask(url, `CREATE SCHEMA ${schema}`);
       return `${url}&options=${encodeURIComponent(`-c search_path=${schema}`)}`;
     },
@@ -69,7 +73,9 @@ export async function startPostgres(): Promise<PostgresServer> {
 /** PostgreSQL refuses to run as root: then it is the user's whom the package made, as is the folder. */
 function ownerOf(folder: string): { uid?: number; gid?: number } {
   if (process.getuid?.() !== 0) return {};
-  const [uid, gid] = ["-u", "-g"].map((of) => Number(execFileSync("id", [of, "postgres"], { encoding: "utf8" })));
+  const [uid, gid] = ["-u", "-g"].map((of) =>
+    Number(execFileSync("id", [of, "postgres"], { encoding: "utf8" })),
+  );
   if (uid === undefined || gid === undefined) return {};
   chownSync(folder, uid, gid);
   return { uid, gid };
@@ -86,12 +92,14 @@ async function ask(url: string, sql: string): Promise<void> {
 }
 
 async function answering(url: string): Promise<void> {
-  for (const deadline = Date.now() + 20_000; ; await sleep(50)) {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
     try {
       await ask(url, "SELECT 1");
       return;
     } catch (error) {
       if (Date.now() > deadline) throw error;
+      await sleep(50);
     }
   }
 }

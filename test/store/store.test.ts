@@ -70,7 +70,7 @@ describeEachStore("store", function (newStage) {
           expect(await memory.lastReading(METER)).to.deep.equal(stamped);
           await memory.close();
         }),
-        { numRuns: 25 },
+        { numRuns: stage.runs / 4 },
       );
     });
 
@@ -112,6 +112,7 @@ describeEachStore("store", function (newStage) {
           expect(await memory.lastReading(METER)).to.deep.equal(readings.at(-1));
           await memory.close();
         }),
+        { numRuns: stage.runs },
       );
     });
 
