@@ -8,7 +8,7 @@ import { filesIn } from "../workspace.ts";
 import { outdated, readExplained, whyUnnoticed } from "./explained.ts";
 import { Fates, hashOf, type Source } from "./fates.ts";
 import { allSources } from "./sources.ts";
-import { Tester } from "./tester.ts";
+import { type Durations, Tester } from "./tester.ts";
 import { weave } from "./weave.ts";
 import type { Order } from "./worker.ts";
 import { build, openWorkspace, WorkspaceError } from "./workspace.ts";
@@ -17,11 +17,14 @@ import { build, openWorkspace, WorkspaceError } from "./workspace.ts";
 
 const LEAST_NOTICED = 0.95;
 /** So many of the tests that noticed neighbours are tried before all the others. */
-const LIKELY = 8;
+const LIKELY = 16;
+/** A test that takes longer, in milliseconds, is tried on what passes all others. */
+const SLOW_MS = 1_000;
 
 interface Options {
   readonly file?: string[];
   readonly suite: string[];
+  readonly pace: string[];
   readonly every: number;
   readonly jobs: number;
   readonly fresh?: boolean;
@@ -37,6 +40,7 @@ const options = new Command("test:mutation")
   .description("Changes the contracts one piece at a time, and counts the changes that the tests notice.")
   .option("--file <path...>", "only these sources, such as contracts/Vault.sol")
   .option("--suite <name...>", "only these suites, of mocha and solidity", ["mocha", "solidity"])
+  .option("--pace <name...>", "only tests that are quick, or slow", ["quick", "slow"])
   .option("--every <n>", "only every n-th mutant", whole, 1)
   .option("--jobs <n>", "test runs at a time", whole, 2)
   .option("--fresh", "forget what earlier runs found")
@@ -82,19 +86,33 @@ for (const suite of ["mocha", "solidity"] as const) {
 }
 report();
 
-/** Tries a suite on the mutants that neither it nor another has dealt with. */
+/** Tries the quick tests of a suite on all mutants, and the slow ones on those that pass. */
 async function run(suite: Order["suite"]): Promise<void> {
   const files = suite === "mocha" ? filesIn("test/contracts", ".ts") : filesIn("test/solidity", ".sol");
-  const state = `${suite} ${hashOf(...files.map((file) => readFileSync(file)))}`;
-  const waiting = cases.filter(({ source, index }) => {
-    const { noticedBy, passed } = fates.of(source, index);
-    return noticedBy === undefined && !passed.includes(state) && whyOf({ source, index }) === undefined;
-  });
-  if (waiting.length === 0) return;
+  const state = `${suite} ${hashOf(...[...files, ...filesIn("contracts", ".sol")].map((file) => readFileSync(file)))}`;
+  if (waitingFor(`${state} slow`).length === 0) return;
   build(suite === "solidity");
+  const durations = Object.entries(await fates.durations(state, () => Tester.measure(suite)));
+  for (const pace of ["quick", "slow"] as const) {
+    const tests = durations.filter(([, ms]) => ms > SLOW_MS === (pace === "slow"));
+    if (options.pace.includes(pace) && tests.length > 0)
+      await tryTests(suite, `${state} ${pace}`, Object.fromEntries(tests));
+  }
+}
+
+/** The mutants that nothing has noticed yet, and that have not passed these tests. */
+function waitingFor(stage: string): Case[] {
+  return cases.filter(({ source, index }) => {
+    const { noticedBy, passed } = fates.of(source, index);
+    return noticedBy === undefined && !passed.includes(stage) && whyOf({ source, index }) === undefined;
+  });
+}
+
+async function tryTests(suite: Order["suite"], stage: string, durations: Durations): Promise<void> {
+  const waiting = waitingFor(stage);
   const bar = new SingleBar(
     {
-      format: `{bar} {value}/{total} mutants, ${suite}  {file}`,
+      format: `{bar} {value}/{total} mutants, ${stage.replace(/ .* /, ", ")} tests  {file}`,
       stream: process.stderr,
       noTTYOutput: true,
       notTTYSchedule: 60_000,
@@ -103,16 +121,18 @@ async function run(suite: Order["suite"]): Promise<void> {
   );
   bar.start(waiting.length, 0, { file: "" });
   // Solidity tests use all processors by themselves.
-  const testers = Array.from({ length: suite === "mocha" ? options.jobs : 1 }, () => new Tester(suite));
+  const jobs = suite === "mocha" ? options.jobs : 1;
+  const testers = Array.from({ length: jobs }, () => new Tester(suite, durations));
   const work = async (tester: Tester): Promise<void> => {
     for (let each = waiting.shift(); each !== undefined; each = waiting.shift()) {
       const { source, index } = each;
-      const test = await tester.whatNotices(each.number, fates.likely(source, index, suite, LIKELY));
+      const likely = fates.likely(source, index, suite, LIKELY).filter((test) => test in durations);
+      const test = await tester.whatNotices(each.number, likely);
       const { passed } = fates.of(source, index);
       fates.set(
         source,
         index,
-        test === undefined ? { passed: [...passed, state] } : { noticedBy: { suite, test }, passed },
+        test === undefined ? { passed: [...passed, stage] } : { noticedBy: { suite, test }, passed },
       );
       bar.increment(1, { file: source.file });
     }

@@ -27,7 +27,11 @@ export async function allSources(): Promise<Source[]> {
     const { output } = outputSchema.parse(json(await hre.artifacts.getBuildInfoOutputPath(id)));
     const { input } = inputSchema.parse(json(await hre.artifacts.getBuildInfoPath(id)));
     for (const [name, { ast }] of Object.entries(output.sources)) {
-      trees.set(name, { ast, text: Buffer.from(input.sources[name]?.content ?? "") });
+      const { content = "" } = input.sources[name] ?? {};
+      // What was compiled before its source changed last may have seen an older one.
+      const path = name.replace(/^project\//, "");
+      if (name === path || content === readFileSync(path, "utf8"))
+        trees.set(name, { ast, text: Buffer.from(content) });
     }
   }
   const modifiers: Modifiers = new Map(
@@ -36,7 +40,7 @@ export async function allSources(): Promise<Source[]> {
   const files = filesIn("contracts", ".sol").filter((file) => !/^contracts\/(interfaces|test)\//.test(file));
   return files.map((file) => {
     const tree = trees.get(`project/${file}`);
-    if (tree === undefined) throw new WorkspaceError(`${file} is not a source of the contracts`);
+    if (tree === undefined) throw new WorkspaceError(`${file} is not built as it is: run npm run build`);
     const mutants = mutantsOf(tree.text, tree.ast, modifiers);
     return { file, text: tree.text, mutants, id: `${file} ${hashOf(tree.text, JSON.stringify(mutants))}` };
   });

@@ -18,24 +18,42 @@ const CONTROL_EVERY = 25;
 /** What noticed a mutant that makes the tests go on for ever, or ends their process. */
 export const NO_END = "(no end)";
 
-/** Runs one suite with one mutant after the other, in a process that is kept. */
+/** Tests, with what each takes without a mutant, in milliseconds. */
+export type Durations = Readonly<Record<string, number>>;
+
+/** Runs tests with one mutant after the other, in a process that is kept. */
 export class Tester {
   readonly #suite: Order["suite"];
+  readonly #tests: readonly string[];
+  readonly #limitMs: number;
   #child: ChildProcess | undefined;
-  #limitMs = Infinity;
   #noticedBy: string[] = [];
 
-  constructor(suite: Order["suite"]) {
+  constructor(suite: Order["suite"], durations: Durations) {
     this.#suite = suite;
+    this.#tests = Object.keys(durations);
+    const sum = Object.values(durations).reduce((total, each) => total + each, 0);
+    this.#limitMs = Math.max(LEAST_LIMIT_MS, TIMES_AS_LONG * sum);
+  }
+
+  /** What all tests of a suite take. @throws {WorkspaceError} when they do not pass without a mutant */
+  static async measure(suite: Order["suite"]): Promise<Durations> {
+    const tester = new Tester(suite, {});
+    try {
+      return tester.#mustPass(await tester.#ask({ recipient: NOBODY }, Infinity));
+    } finally {
+      tester.stop();
+    }
   }
 
   /** What fails with this mutant, if anything does; the likely tests are tried first. */
   async whatNotices(index: number, likely: readonly string[]): Promise<string | undefined> {
     const recipient = recipientOf(index);
     for (let tries = 0; tries < 2; ++tries) {
-      if (this.#child === undefined) await this.#start();
-      let verdict = likely.length > 0 ? await this.#ask({ recipient, only: likely }) : {};
-      if (verdict !== undefined && verdict.failed === undefined) verdict = await this.#ask({ recipient });
+      let verdict: Verdict | undefined = { durations: {} };
+      if (likely.length > 0) verdict = await this.#ask({ recipient, only: likely });
+      if (verdict !== undefined && verdict.failed === undefined)
+        verdict = await this.#ask({ recipient, only: this.#tests });
       if (verdict === undefined) continue;
       if (verdict.failed !== undefined) await this.#control(verdict.failed);
       return verdict.failed;
@@ -48,34 +66,27 @@ export class Tester {
     this.#child = undefined;
   }
 
-  async #start(): Promise<void> {
-    this.#child = fork(WORKER, { cwd: WORKSPACE, stdio: ["ignore", "ignore", "inherit", "ipc"] });
-    this.#limitMs = Infinity;
-    const started = Date.now();
-    this.#mustPass(await this.#ask({ recipient: NOBODY }));
-    this.#limitMs = Math.max(LEAST_LIMIT_MS, TIMES_AS_LONG * (Date.now() - started));
-  }
-
   async #control(failed: string): Promise<void> {
     if (this.#noticedBy.push(failed) < CONTROL_EVERY) return;
     this.#mustPass(await this.#ask({ recipient: NOBODY, only: [...new Set(this.#noticedBy)] }));
     this.#noticedBy = [];
   }
 
-  #mustPass(verdict: Verdict | undefined): void {
-    if (verdict?.failed === undefined && verdict !== undefined) return;
+  #mustPass(verdict: Verdict | undefined): Durations {
+    if (verdict?.failed === undefined && verdict !== undefined) return verdict.durations;
     const what =
       verdict === undefined ? "do not end" : `fail: ${verdict.failed ?? ""}: ${verdict.reason ?? ""}`;
     throw new WorkspaceError(`without a mutant, the ${this.#suite} tests ${what}`);
   }
 
   /** Nothing if the process ended, or had to be ended. */
-  async #ask(order: Omit<Order, "suite">): Promise<Verdict | undefined> {
-    const child = this.#child;
-    if (child === undefined) return undefined;
+  async #ask(order: Omit<Order, "suite">, limitMs = this.#limitMs): Promise<Verdict | undefined> {
+    const child = (this.#child ??= fork(WORKER, {
+      cwd: WORKSPACE,
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    }));
     const ended = new AbortController();
-    const timer =
-      this.#limitMs === Infinity ? undefined : setTimeout(() => child.kill("SIGKILL"), this.#limitMs);
+    const timer = limitMs === Infinity ? undefined : setTimeout(() => child.kill("SIGKILL"), limitMs);
     const answer = once(child, "message", ended).then(([verdict]) => verdict as Verdict);
     const exit = once(child, "exit", ended).then(() => undefined);
     child.send({ suite: this.#suite, ...order });

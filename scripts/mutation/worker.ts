@@ -17,10 +17,11 @@ export interface Order {
   readonly only?: readonly string[];
 }
 
-/** The first test that failed, if one did. */
+/** The first test that failed, if one did, and how long those took that passed, in milliseconds. */
 export interface Verdict {
   readonly failed?: string;
   readonly reason?: string;
+  readonly durations: Readonly<Record<string, number>>;
 }
 
 type Connection = NetworkConnection<string>;
@@ -50,16 +51,15 @@ async function mochaTests({ recipient, only }: Order): Promise<Verdict> {
   const mocha = (loaded ??= await load());
   mocha.grep(only === undefined ? /^/ : new RegExp(`^(?:${only.map(escaped).join("|")})$`));
   await startAnew(recipient);
-  let verdict: Verdict = {};
+  const durations: Record<string, number> = {};
+  let failure: Partial<Verdict> = {};
   await new Promise<unknown>((resolve) => {
-    mocha.run(resolve).on("fail", (test, error: unknown) => {
-      verdict = { failed: test.fullTitle(), reason: String(error) };
-    });
+    mocha
+      .run(resolve)
+      .on("pass", (test) => (durations[test.fullTitle()] = test.duration ?? 0))
+      .on("fail", (test, error: unknown) => (failure = { failed: test.fullTitle(), reason: String(error) }));
   });
-  // From the first run on, the quick files come first.
-  if (only === undefined && verdict.failed === undefined)
-    mocha.suite.suites.sort((a, b) => durationOf(a) - durationOf(b));
-  return verdict;
+  return { ...failure, durations };
 }
 
 /** No test is stopped by a clock: under load that would count as noticed. */
@@ -86,21 +86,19 @@ function escaped(title: string): string {
   return title.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 }
 
-function durationOf(suite: Mocha.Suite): number {
-  const own = suite.tests.reduce((sum, { duration }) => sum + (duration ?? 0), 0);
-  return suite.suites.reduce((sum, inner) => sum + durationOf(inner), own);
-}
-
 /** Folder by folder: reading the artifacts takes longer than most files. */
 async function solidityTests({ recipient, only }: Order): Promise<Verdict> {
   for (const profile of Object.values(hre.config.test.solidity.profiles)) profile.coinbase = recipient;
   const files = filesIn("test/solidity", "Test.sol");
+  const durations: Record<string, number> = {};
   for (const folder of only ?? ["types", "libraries", "vectors", "vault", "system"]) {
     const testFiles = files.filter((file) => basename(dirname(file)) === folder);
+    const started = Date.now();
     const result = resultSchema.parse(
       await hre.tasks.getTask(["test", "solidity"]).run({ noCompile: true, testFiles }),
     );
-    if (!result.success) return { failed: folder };
+    if (!result.success) return { failed: folder, durations };
+    durations[folder] = Date.now() - started;
   }
-  return {};
+  return { durations };
 }
