@@ -12,7 +12,7 @@ import {
 import {
   ARIA__factory,
   type ARIA,
-  Disputes__factory,
+  Annex__factory,
   Registry__factory,
   type Registry,
   Vault__factory,
@@ -105,7 +105,7 @@ const REGISTRY = Registry__factory.createInterface();
 
 /** A call to ARIA may fail in any of these, so their errors are looked up together. */
 const ERRORS = new Interface(
-  [ARIA__factory, Disputes__factory, Vault__factory, Registry__factory].flatMap((factory) =>
+  [ARIA__factory, Annex__factory, Vault__factory, Registry__factory].flatMap((factory) =>
     factory.abi.filter((entry) => entry.type === "error"),
   ),
 );
