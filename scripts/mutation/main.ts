@@ -61,9 +61,12 @@ interface Case {
   readonly number: number;
 }
 
-const sources = (await allSources()).filter(({ file }) => options.file?.includes(file) ?? true);
-const unknown = options.file?.find((each) => sources.every(({ file }) => file !== each));
-if (unknown !== undefined) throw new WorkspaceError(`${unknown} is not a source of the contracts`);
+const all = await allSources();
+const sources = (options.file ?? all.map(({ file }) => file)).map((wanted) => {
+  const source = all.find(({ file }) => file === wanted);
+  if (source === undefined) throw new WorkspaceError(`${wanted} is not a source of the contracts`);
+  return source;
+});
 const explained = readExplained();
 const [gone] = outdated(explained, sources);
 if (gone !== undefined)

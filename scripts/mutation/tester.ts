@@ -12,8 +12,8 @@ const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url));
 const TIMES_AS_LONG = 10;
 const LEAST_LIMIT_MS = 300_000;
 
-/** After so many mutants noticed, the tests that did must pass without one: the runs leave nothing behind. */
-const CONTROL_EVERY = 25;
+/** After so many mutants noticed, all tests that did must pass without one: the runs leave nothing behind. */
+const CONTROL_EVERY = 100;
 
 /** What noticed a mutant that makes the tests go on for ever, or ends their process. */
 export const NO_END = "(no end)";
@@ -27,7 +27,8 @@ export class Tester {
   readonly #tests: readonly string[];
   readonly #limitMs: number;
   #child: ChildProcess | undefined;
-  #noticedBy: string[] = [];
+  #noticed = 0;
+  readonly #noticedBy = new Set<string>();
 
   constructor(suite: Order["suite"], durations: Durations) {
     this.#suite = suite;
@@ -66,10 +67,14 @@ export class Tester {
     this.#child = undefined;
   }
 
+  /** A test that notices something for the first time must pass alone, and all that noticed something after a while. */
   async #control(failed: string): Promise<void> {
-    if (this.#noticedBy.push(failed) < CONTROL_EVERY) return;
-    this.#mustPass(await this.#ask({ recipient: NOBODY, only: [...new Set(this.#noticedBy)] }));
-    this.#noticedBy = [];
+    const isNew = !this.#noticedBy.has(failed);
+    this.#noticedBy.add(failed);
+    const due = ++this.#noticed % CONTROL_EVERY === 0;
+    if (!isNew && !due) return;
+    const only = due ? [...this.#noticedBy] : [failed];
+    this.#mustPass(await this.#ask({ recipient: NOBODY, only }));
   }
 
   #mustPass(verdict: Verdict | undefined): Durations {

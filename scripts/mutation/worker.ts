@@ -57,12 +57,20 @@ async function mochaTests({ recipient, only }: Order): Promise<Verdict> {
     mocha
       .run(resolve)
       .on("pass", (test) => (durations[test.fullTitle()] = test.duration ?? 0))
-      .on("fail", (test, error: unknown) => (failure = { failed: test.fullTitle(), reason: String(error) }));
+      .on("fail", (test, error: unknown) => {
+        if (isTimeout(error)) process.exit();
+        failure = { failed: test.fullTitle(), reason: String(error) };
+      });
   });
   return { ...failure, durations };
 }
 
-/** No test is stopped by a clock: under load that would count as noticed. */
+/** Whether a test with a limit of its own came to it: under load that tells nothing yet. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ERR_MOCHA_TIMEOUT";
+}
+
+/** Only tests with a limit of their own are stopped by a clock. */
 async function load(): Promise<Mocha> {
   const mocha = new Mocha({ bail: true, timeout: 0, reporter: Mocha.reporters.Base });
   mocha.cleanReferencesAfterRun(false);
