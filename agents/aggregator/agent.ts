@@ -4,6 +4,7 @@ import { hexlify, ZeroHash } from "ethers";
 
 import { type Connection, RefusedError } from "../chain/connection.ts";
 import { ChainFollower, type Service } from "../chain/follower.ts";
+import { Retention } from "../chain/retention.ts";
 import type { Dispute, FlowRequest } from "../chain/service-view.ts";
 import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
 import { readingsOf, type SignedEpoch, signEpoch } from "../evidence/bundle.ts";
@@ -14,6 +15,7 @@ import { readingsRoot } from "../evidence/readings-tree.ts";
 import { sealingWith } from "../evidence/seal.ts";
 import type { EvidenceQuery } from "../evidence/request.ts";
 import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
+import type { Block } from "../metering/reading.ts";
 import { Recorder } from "../metering/recorder.ts";
 import { SimulatedMeter } from "../metering/simulated-meter.ts";
 import { energyWs, type MeterSource } from "../metering/source.ts";
@@ -25,6 +27,7 @@ import type { ReadingStore } from "../store/store.ts";
 import { type AggregatorIntent, decide, type Policy } from "./decide.ts";
 import { shortfalls } from "./distribute.ts";
 import { aggregatorEvidence, type Asked } from "./evidence.ts";
+import { type Share, WHOLE } from "./share.ts";
 
 /** What the Aggregator has at a DER's connection. */
 export interface Connected {
@@ -38,20 +41,31 @@ export interface Connected {
 export interface AggregatorOptions {
   readonly connection: Connection;
   readonly store: ReadingStore;
+  /** How long readings are kept at least once all is settled; for ever if undefined. */
+  readonly retentionDays?: number | undefined;
   readonly startBlock: number;
   readonly policy: Policy;
   /** Undefined for a DER at whose connection it has no meter: such a one is asked for nothing. */
   readonly connected: (der: string) => Connected | undefined;
   readonly listen: Listen;
+  /** The part of the work that is done here, if not all of it. */
+  readonly share?: Share;
   readonly log?: Log;
 }
+
+/** How many of the last blocks are kept for meters that are taken over from another worker. */
+const RECENT_BLOCKS = 1_024;
 
 /** Sells the flow of many DERs: distributes the ordered baseline, meters, commits to its readings and sweeps. */
 export class AggregatorAgent implements Agent {
   readonly #options: AggregatorOptions;
   readonly #follower: ChainFollower;
   readonly #recorder: Recorder;
-  readonly #metered = new Set<string>();
+  readonly #retention: Retention;
+  readonly #share: Share;
+  /** By DER. */
+  readonly #meters = new Map<string, SimulatedMeter>();
+  #recent: Block[] = [];
   readonly #log: Log;
   /** Disputes on which its evidence is sealed. */
   readonly #sealed = new Set<Dispute>();
@@ -61,6 +75,8 @@ export class AggregatorAgent implements Agent {
     this.#options = options;
     this.#follower = new ChainFollower(options.connection, options.store, options.startBlock);
     this.#recorder = new Recorder(options.store);
+    this.#retention = new Retention(options.store, options.retentionDays);
+    this.#share = options.share ?? WHOLE;
     this.#log = options.log ?? silent;
   }
 
@@ -82,7 +98,9 @@ export class AggregatorAgent implements Agent {
   }
 
   async advance(): Promise<void> {
+    await this.#share.renew();
     await this.#catchUp();
+    if (!this.#share.leads()) return;
     const { service, ledger, head, epoch } = this.#follower;
     const forecastWh = (der: string, of: number): bigint => this.#forecastWh(der, of);
     const intents = decide(this.#options.policy, { now: head.timestamp, epoch, service, ledger, forecastWh });
@@ -91,6 +109,7 @@ export class AggregatorAgent implements Agent {
       await this.#catchUp(); // the next page draws on what this one left, and evidence may be asked for at once
     }
     await this.#sealDisputes();
+    await this.#retention.apply(this.#follower);
   }
 
   async close(): Promise<void> {
@@ -102,22 +121,38 @@ export class AggregatorAgent implements Agent {
   /** Readings are on disk before anything is done or told. */
   async #catchUp(): Promise<void> {
     const blocks = await this.#follower.follow();
-    this.#meterNewcomers();
+    this.#shareMeters();
     await this.#recorder.record(blocks);
+    this.#recent = [...this.#recent, ...blocks].slice(-RECENT_BLOCKS);
   }
 
   // -------------------------------------------------------------------------------------------------------- Meters
 
   /** A meter is read from the moment its DER is commissioned, before the first epoch that counts. */
-  #meterNewcomers(): void {
-    for (const { der, since } of this.#follower.service.view.agreements.values()) {
-      const connected = this.#options.connected(der);
-      if (since === undefined || connected === undefined || this.#metered.has(der)) continue;
-      this.#metered.add(der);
-      const { source, gainPpm = 0n } = connected;
-      const address = keptMeterId(this.address, der);
-      this.#recorder.add(new SimulatedMeter({ address, source, gainPpm }));
+  #shareMeters(): void {
+    for (const der of this.#metered()) {
+      const [meter, isOurs] = [this.#meters.get(der), this.#share.meters(der)];
+      if (isOurs && meter === undefined) this.#addMeter(der);
+      if (isOurs || meter === undefined) continue;
+      this.#recorder.remove(meter);
+      this.#meters.delete(der);
     }
+  }
+
+  #addMeter(der: string): void {
+    const connected = this.#options.connected(der);
+    if (connected === undefined) return;
+    const { source, gainPpm = 0n } = connected;
+    const meter = new SimulatedMeter({ address: keptMeterId(this.address, der), source, gainPpm });
+    this.#meters.set(der, meter);
+    this.#recorder.add(meter, this.#recent);
+  }
+
+  /** The DERs that are metered, here or by another worker. */
+  #metered(): string[] {
+    return [...this.#follower.service.view.agreements.values()]
+      .filter(({ der, since }) => since !== undefined && this.#options.connected(der) !== undefined)
+      .map(({ der }) => der);
   }
 
   #forecastWh(der: string, epoch: number): bigint {
@@ -164,6 +199,7 @@ export class AggregatorAgent implements Agent {
   async #sweep(request: FlowRequest): Promise<void> {
     const { connection, store } = this.#options;
     const { address, view } = this.#follower.service;
+    if (!(await this.#isMeasured(request))) return;
     const commitment = await this.#commitment(request);
     await store.saveCommitment({
       aria: address,
@@ -182,6 +218,25 @@ export class AggregatorAgent implements Agent {
     this.#log("swept", { request: request.id, firstEpoch: request.firstEpoch, count: request.count });
   }
 
+  /**
+   * Whether the meters of all that were asked have been read up to the end, by whichever worker; or half the time for the
+   * sweep is over, and it cannot wait for them.
+   */
+  async #isMeasured(request: FlowRequest): Promise<boolean> {
+    const { view, terms } = this.#follower.service;
+    const { epochSeconds, sweepWindowSeconds } = terms.rules;
+    const end = (request.firstEpoch + request.count) * epochSeconds;
+    if (this.#follower.head.timestamp >= end + sweepWindowSeconds / 2) return true;
+    const metered = new Set(this.#metered());
+    for (const { account } of view.rowsOf(request)) {
+      const der = this.#follower.ledger.ownerOf(account);
+      if (!metered.has(der)) continue;
+      const last = await this.#options.store.lastReading(keptMeterId(this.address, der));
+      if (last === undefined || last.blockTimestamp < end) return false;
+    }
+    return true;
+  }
+
   #committedWh(commitment: Commitment, { firstEpoch, count }: FlowRequest, account: bigint): bigint[] {
     return Array.from(
       { length: count },
@@ -195,8 +250,9 @@ export class AggregatorAgent implements Agent {
     const stored = await this.#options.store.commitmentOf(address, request.id);
     if (stored !== undefined) return Commitment.parse(stored.json);
     const leaves: FlowLeaf[] = [];
+    const metered = new Set(this.#metered());
     for (const { account, der } of this.#follower.service.view.agreements.values()) {
-      if (!this.#metered.has(der)) continue;
+      if (!metered.has(der)) continue;
       for (let epoch = request.firstEpoch; epoch < request.firstEpoch + request.count; epoch += 1) {
         leaves.push(await this.#leaf(account, der, epoch));
       }

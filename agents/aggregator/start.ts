@@ -1,9 +1,13 @@
 import { connect } from "../chain/connection.ts";
 import { openForecast, openSource } from "../metering/sources/spec.ts";
 import type { Start } from "../runtime/run.ts";
+import { isOnServer } from "../store/open.ts";
+import { openPostgresStore } from "../store/postgres.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
+import type { ReadingStore } from "../store/store.ts";
 import { AggregatorAgent } from "./agent.ts";
 import type { AggregatorConfig } from "./config.ts";
+import { type Share, WHOLE, WorkerShare } from "./share.ts";
 
 /** Starts the Aggregator's agent as its configuration says. */
 export const startAggregator: Start<AggregatorConfig> = async (config, { keyOf, log }) => {
@@ -19,7 +23,8 @@ export const startAggregator: Start<AggregatorConfig> = async (config, { keyOf, 
   const connection = await connect({ rpcUrl, chainId, privateKey, registry });
   const agent = new AggregatorAgent({
     connection,
-    store: openSqliteStore(config.store),
+    ...(await openShare(config.store)),
+    retentionDays: config.retentionDays,
     startBlock,
     policy: { epochsPerSweep, figuresPerRequest, promisedPercent },
     connected: (der) => meters.get(der),
@@ -29,3 +34,10 @@ export const startAggregator: Start<AggregatorConfig> = async (config, { keyOf, 
   log("serving evidence", { url: await agent.serve() });
   return agent;
 };
+
+/** A store in PostgreSQL is shared with whatever other workers there are; a file has one that does all. */
+async function openShare(place: string): Promise<{ store: ReadingStore; share: Share }> {
+  if (!isOnServer(place)) return { store: openSqliteStore(place), share: WHOLE };
+  const store = await openPostgresStore(place, { shared: true });
+  return { store, share: new WorkerShare(store.locks) };
+}

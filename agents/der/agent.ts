@@ -2,6 +2,7 @@ import { Wallet } from "ethers";
 
 import { type Connection, RefusedError } from "../chain/connection.ts";
 import { ChainFollower, type Service } from "../chain/follower.ts";
+import { Retention } from "../chain/retention.ts";
 import type { Dispute, Entry, FlowRequest } from "../chain/service-view.ts";
 import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
 import { readingsOf, type SignedEpoch, signEpoch, storedEpoch } from "../evidence/bundle.ts";
@@ -26,6 +27,8 @@ import { derEvidence } from "./evidence.ts";
 export interface DerOptions {
   readonly connection: Connection;
   readonly store: ReadingStore;
+  /** How long readings are kept at least once all is settled; for ever if undefined. */
+  readonly retentionDays?: number | undefined;
   readonly startBlock: number;
   /** Key of the meter, in a real one sealed inside it. */
   readonly meterKey: string;
@@ -45,6 +48,7 @@ export class DerAgent implements Agent {
   readonly #options: DerOptions;
   readonly #follower: ChainFollower;
   readonly #recorder: Recorder;
+  readonly #retention: Retention;
   readonly #meterWallet: Wallet;
   readonly #log: Log;
   /** Requests with nothing left to check, by ARIA and number. */
@@ -61,6 +65,7 @@ export class DerAgent implements Agent {
     this.#options = options;
     this.#follower = new ChainFollower(options.connection, options.store, options.startBlock);
     this.#recorder = new Recorder(options.store);
+    this.#retention = new Retention(options.store, options.retentionDays);
     this.#meterWallet = new Wallet(options.meterKey);
     this.#log = options.log ?? silent;
     const { source, gainPpm = 0n, wishes, log = silent } = options;
@@ -107,6 +112,7 @@ export class DerAgent implements Agent {
     // Whoever asks for evidence of what was just done shall find it.
     if (intents.length > 0) await this.#catchUp();
     await this.#sealDisputes();
+    await this.#retention.apply(this.#follower);
   }
 
   async close(): Promise<void> {

@@ -32,28 +32,39 @@ export interface Meter {
  */
 export class Recorder {
   readonly #store: ReadingStore;
-  readonly #waiting: Meter[] = [];
-  readonly #meters: Meter[] = [];
+  readonly #waiting = new Map<Meter, readonly Block[]>();
+  readonly #meters = new Set<Meter>();
 
   constructor(store: ReadingStore) {
     this.#store = store;
   }
 
-  add(meter: Meter): void {
-    this.#waiting.push(meter);
+  /** @param earlier blocks before those that come next: it is shown the ones since its last reading, if it has one */
+  add(meter: Meter, earlier: readonly Block[] = []): void {
+    this.#waiting.set(meter, earlier);
+  }
+
+  remove(meter: Meter): void {
+    this.#waiting.delete(meter);
+    this.#meters.delete(meter);
   }
 
   /** Takes and stores the readings of these blocks, oldest first. All of them are on disk when it resolves. */
   async record(blocks: readonly Block[]): Promise<void> {
     const first = blocks[0];
     if (first === undefined) return;
-    for (const meter of this.#waiting.splice(0)) {
+    const missed = new Map<Meter, readonly Block[]>();
+    for (const [meter, earlier] of this.#waiting) {
       const { address } = meter;
       const [last, memory] = [await this.#store.lastReading(address), await this.#store.memoryOf(address)];
       meter.start({ last, memory }, first);
-      this.#meters.push(meter);
+      missed.set(meter, last === undefined ? [] : earlier.filter(({ number }) => number > last.blockNumber));
+      this.#meters.add(meter);
+      this.#waiting.delete(meter);
     }
-    const recorded = await Promise.all(this.#meters.map((meter) => readOf(meter, blocks)));
+    const recorded = await Promise.all(
+      Array.from(this.#meters, (meter) => readOf(meter, [...(missed.get(meter) ?? []), ...blocks])),
+    );
     await this.#store.appendReadings(
       recorded.flatMap(({ readings }) => readings),
       recorded.flatMap(({ meter, memory }) => (memory === undefined ? [] : { meter, memory })),

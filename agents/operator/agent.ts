@@ -2,6 +2,7 @@ import type { Wallet } from "ethers";
 
 import { type Connection, RefusedError } from "../chain/connection.ts";
 import { ChainFollower } from "../chain/follower.ts";
+import { Retention } from "../chain/retention.ts";
 import { FAULTS, type Dispute, type FlowRequest } from "../chain/service-view.ts";
 import { parseVerdict, verdictText } from "../evidence/verdict-text.ts";
 import { feederMeterId } from "../evidence/kept-meter.ts";
@@ -28,6 +29,8 @@ export interface Feeder {
 export interface OperatorOptions {
   readonly connection: Connection;
   readonly store: ReadingStore;
+  /** How long readings are kept at least once all is settled; for ever if undefined. */
+  readonly retentionDays?: number | undefined;
   readonly startBlock: number;
   readonly policy: Policy;
   /** The feeder meters, in an order that never changes: their numbers are their places in it. */
@@ -56,6 +59,7 @@ export class OperatorAgent implements Agent {
   readonly #options: OperatorOptions;
   readonly #follower: ChainFollower;
   readonly #recorder: Recorder;
+  readonly #retention: Retention;
   readonly #log: Log;
   readonly #rulings = new Map<Dispute, Ruling>();
   readonly #audited = new Set<FlowRequest>();
@@ -64,6 +68,7 @@ export class OperatorAgent implements Agent {
     this.#options = options;
     this.#follower = new ChainFollower(options.connection, options.store, options.startBlock);
     this.#recorder = new Recorder(options.store);
+    this.#retention = new Retention(options.store, options.retentionDays);
     this.#log = options.log ?? silent;
     options.feeders.forEach(({ source, gainPpm = 0n }, feeder) => {
       const address = feederMeterId(this.wallet.address, feeder);
@@ -92,6 +97,7 @@ export class OperatorAgent implements Agent {
     const known = { now: head.timestamp, epoch, service, ledger };
     const intents = decide(policy, { ...known, baselineWh, inspected, audited });
     for (const intent of intents) await this.#carryOut(intent);
+    await this.#retention.apply(this.#follower);
   }
 
   async close(): Promise<void> {

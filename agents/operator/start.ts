@@ -3,7 +3,7 @@ import { termsOf } from "../chain/service-terms.ts";
 import { energyWs, sum } from "../metering/source.ts";
 import { openForecast, openSource } from "../metering/sources/spec.ts";
 import type { Start } from "../runtime/run.ts";
-import { openSqliteStore } from "../store/sqlite.ts";
+import { openStore } from "../store/open.ts";
 import { OperatorAgent } from "./agent.ts";
 import type { OperatorConfig } from "./config.ts";
 
@@ -22,7 +22,8 @@ export const startOperator: Start<OperatorConfig> = async (config, { keyOf, log 
   const { rules } = await termsOf(connection.ariaAt(await connection.registry.current()));
   return new OperatorAgent({
     connection,
-    store: openSqliteStore(config.store),
+    store: await openStore(config.store),
+    retentionDays: config.retentionDays,
     startBlock,
     policy: { funds, epochsPerOrder, firstEpoch, untilEpoch },
     feeders,

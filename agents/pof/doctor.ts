@@ -1,4 +1,4 @@
-import { accessSync, constants, statfsSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { dirname } from "node:path";
 
 import type { Command } from "commander";
@@ -9,8 +9,9 @@ import { nodeAt } from "../chain/node.ts";
 import { termsOf } from "../chain/service-terms.ts";
 import { ConfigError } from "../runtime/config.ts";
 import { openKey } from "../runtime/keys.ts";
-import { openSqliteReader } from "../store/sqlite.ts";
-import { StoreError, StoreFileError } from "../store/store.ts";
+import { isOnServer, openReader } from "../store/open.ts";
+import { roomOf } from "../store/room.ts";
+import { StoreConnectionError, StoreError, StoreFileError } from "../store/store.ts";
 import type { DerConfig } from "../der/config.ts";
 import { reasonOf } from "./failure.ts";
 import { type Party, partyOf } from "./party.ts";
@@ -223,11 +224,11 @@ async function gasFinding({ provider, wallet }: Connection): Promise<Finding> {
 // ------------------------------------------------------------------------------------------------------------ The disk
 
 async function diskFindings({ config: { store } }: Party): Promise<Finding[]> {
+  if (isOnServer(store)) return [await storeFinding(store)];
   const folder = dirname(store);
   try {
     accessSync(folder, constants.W_OK);
-    const { bavail, bsize } = statfsSync(folder);
-    const free = bavail * bsize;
+    const { freeBytes: free } = roomOf(store);
     const says = `${(free / 2 ** 30).toFixed(1)} GiB are free in ${folder}`;
     const disk =
       free < FREE_BYTES ? warning("disk", says, "make room: a full disk ends the agent") : ok("disk", says);
@@ -240,7 +241,7 @@ async function diskFindings({ config: { store } }: Party): Promise<Finding[]> {
 
 async function storeFinding(file: string): Promise<Finding> {
   try {
-    const store = openSqliteReader(file);
+    const store = await openReader(file);
     const latest = await store.latestBlock();
     await store.close();
     return ok(
@@ -251,6 +252,12 @@ async function storeFinding(file: string): Promise<Finding> {
     if (!(error instanceof StoreError)) throw error;
     if (error instanceof StoreFileError && error.received === "no file")
       return ok("store", `${file} will be made`);
+    if (error instanceof StoreConnectionError)
+      return failure(
+        "store",
+        error.message,
+        "start the server, or set store and PGPASSWORD to what it takes",
+      );
     return failure(
       "store",
       error.message,

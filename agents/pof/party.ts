@@ -8,7 +8,7 @@ import { operatorSchema } from "../operator/config.ts";
 import { fieldsIn, loadConfig } from "../runtime/config-file.ts";
 import type { agentSchema } from "../runtime/config.ts";
 import type { Environment } from "../runtime/terminal.ts";
-import { openSqliteReader } from "../store/sqlite.ts";
+import { openReader } from "../store/open.ts";
 import type { StoreReader } from "../store/store.ts";
 import { looking } from "./chain.ts";
 import { Failure } from "./failure.ts";
@@ -52,7 +52,7 @@ export interface Desk extends Onlooker {
 /** Opens a party's store, which its agent may be writing to, and looks at its chain, for as long as `work` takes. */
 export async function atDesk<T>({ config, file }: Party, work: (desk: Desk) => Promise<T>): Promise<T> {
   const { rpcUrl, registry, startBlock: fromBlock } = config;
-  const store = openSqliteReader(config.store);
+  const store = await openReader(config.store);
   try {
     const outlook = { rpcUrl, registry, fromBlock };
     return await looking(outlook, `the rpcUrl of ${file}`, (onlooker) => work({ ...onlooker, store }));

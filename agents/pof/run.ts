@@ -14,6 +14,7 @@ import { openKey } from "../runtime/keys.ts";
 import { openLog } from "../runtime/log.ts";
 import { Metrics } from "../runtime/metrics.ts";
 import { isOperational, runUntilStopped, type Start } from "../runtime/run.ts";
+import { isOnServer } from "../store/open.ts";
 import { Failure } from "./failure.ts";
 import type { Shell } from "./shell.ts";
 
@@ -37,6 +38,7 @@ export function addAgents(program: Command, shell: Shell): void {
         try {
           const config = loadConfig(file, schema, shell.env);
           const metrics = new Metrics(role, config.pollSeconds);
+          if (!isOnServer(config.store)) metrics.watchStore(config.store);
           const log = metrics.counting(openLog({ agent: role, level: config.log.level, to: shell.stderr }));
           const agent = await start(config, { keyOf: (name, source) => openKey(name, source, shell), log });
           const { host, port } = config.metrics;

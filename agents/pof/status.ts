@@ -1,12 +1,11 @@
-import { statSync } from "node:fs";
-
 import Table from "cli-table3";
 import type { Command } from "commander";
 
 import type { Onlooker } from "../chain/onlooker.ts";
 import type { Service } from "../chain/follower.ts";
 import { addressOfKey } from "../runtime/keys.ts";
-import { openSqliteReader } from "../store/sqlite.ts";
+import { isOnServer, openReader } from "../store/open.ts";
+import { roomOf } from "../store/room.ts";
 import { StoreError } from "../store/store.ts";
 import { looking, whole } from "./chain.ts";
 import { type Party, partyOf } from "./party.ts";
@@ -74,7 +73,10 @@ interface StoreHealth {
   readonly readable: boolean;
   /** Why not. */
   readonly problem: string | null;
+  /** Its log included. */
   readonly bytes: number;
+  /** What is free on its disk; null if that is a server's. */
+  readonly freeBytes: number | null;
   /** The last block with a reading. */
   readonly latestBlock: number | null;
 }
@@ -157,16 +159,18 @@ function epochsOf(
 
 async function storeHealth(file: string): Promise<StoreHealth> {
   try {
-    const store = openSqliteReader(file);
+    const store = await openReader(file);
     try {
       const latestBlock = (await store.latestBlock()) ?? null;
-      return { file, readable: true, problem: null, bytes: statSync(file).size, latestBlock };
+      const freeBytes = isOnServer(file) ? null : roomOf(file).freeBytes;
+      const bytes = await store.bytes();
+      return { file, readable: true, problem: null, bytes, freeBytes, latestBlock };
     } finally {
       await store.close();
     }
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    return { file, readable: false, problem: error.message, bytes: 0, latestBlock: null };
+    return { file, readable: false, problem: error.message, bytes: 0, freeBytes: null, latestBlock: null };
   }
 }
 
@@ -217,13 +221,15 @@ function disputeLines(disputes: Status["disputes"]): string[] {
   return [table.toString()];
 }
 
-function storeWords({ file, problem, bytes, latestBlock }: StoreHealth, head: number): string {
+function storeWords({ file, problem, bytes, freeBytes, latestBlock }: StoreHealth, head: number): string {
   if (problem !== null) return problem;
   const last =
     latestBlock === null
       ? "no reading yet"
       : `last reading at block ${latestBlock}, ${head - latestBlock} behind`;
-  return `${file}: ${bytes.toLocaleString("en")} bytes, ${last}`;
+  const free = freeBytes === null ? "" : `, ${freeBytes.toLocaleString("en")} free`;
+  const room = `${bytes.toLocaleString("en")} bytes${free}`;
+  return `${file}: ${room}, ${last}`;
 }
 
 function pairs(values: Readonly<Record<string, string | number | bigint>>): string {

@@ -54,9 +54,20 @@ export const agentSchema = z.strictObject({
   startBlock: z.number().int().nonnegative().default(0).meta({
     description: "first block to read: that of the Registry's deployment, or any before it",
   }),
-  store: z.string().min(1).meta({
-    description: "path of its own SQLite file; the folder must exist",
-    example: "agent.sqlite",
+  store: z
+    .string()
+    .min(1)
+    .refine((place) => !/^postgres(ql)?:\/\/[^/@]*:[^/@]*@/.test(place), {
+      error: "must not hold a password: set PGPASSWORD, or write it to ~/.pgpass",
+    })
+    .meta({
+      description:
+        "path of its own SQLite file, whose folder must exist; or postgres://USER@HOST/DATABASE, the password in PGPASSWORD",
+      example: "agent.sqlite",
+    }),
+  retentionDays: z.number().int().min(1).max(36_500).optional().meta({
+    description: "days that readings are kept at least, also once all is settled; for ever when omitted",
+    example: 400,
   }),
   walletKey: keySource.meta({
     description: `the wallet's private key: ${KEY_HELP}`,

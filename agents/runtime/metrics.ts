@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
 
+import { roomOf } from "../store/room.ts";
 import type { Log } from "./log.ts";
 
 /** An agent that has not looked at its chain for so many polls, and at least so long, is not well. */
@@ -35,6 +36,27 @@ export class Metrics {
     this.#registry.setDefaultLabels({ agent });
     collectDefaultMetrics({ register: this.#registry });
     this.#lateSeconds = Math.max(LATE_SECONDS, LATE_POLLS * pollSeconds);
+  }
+
+  /** Tells how large a store is, and what room its disk has left. */
+  watchStore(path: string): void {
+    const registers = [this.#registry];
+    new Gauge({
+      name: "pof_store_bytes",
+      help: "Size of the store, its log included",
+      registers,
+      collect() {
+        this.set(roomOf(path).storeBytes);
+      },
+    });
+    new Gauge({
+      name: "pof_disk_free_bytes",
+      help: "What is free on the disk of the store",
+      registers,
+      collect() {
+        this.set(roomOf(path).freeBytes);
+      },
+    });
   }
 
   /** The log, with its events counted. */

@@ -22,12 +22,15 @@
  * opening to closing: an exclusive transaction on an empty database, PATH-lock. The operating system drops it
  * with the process, so a killed agent leaves nothing to clean up. The lock's file stays: if it were deleted,
  * one process could still hold the old one when another locks a new one.
+ *
+ * Readings may be let go from a chain's beginning once nobody needs them (`pruneReadings`): only the writer does so, by
+ * lifting the trigger that forbids it within the same transaction.
  */
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 import { Tables } from "./sqlite-tables.ts";
-import { StoreFileError, StoreLockedError, StoreVersionError } from "./store.ts";
+import { StoreDiskError, StoreFileError, StoreLockedError, StoreVersionError } from "./store.ts";
 
 const SCHEMA_VERSION = "4";
 /** "PoFl" in ASCII, where SQLite keeps whose file it is. */
@@ -103,17 +106,21 @@ const SCHEMA = `
 `;
 
 function appendOnly(table: string): string {
-  return ["UPDATE", "DELETE"]
-    .map(
-      (verb) => `
-  CREATE TRIGGER ${table}_no_${verb.toLowerCase()} BEFORE ${verb} ON ${table}
-  BEGIN SELECT RAISE(ABORT, '${table} are append-only'); END;`,
-    )
-    .join("");
+  return ban(table, "UPDATE") + ban(table, "DELETE");
 }
+
+function ban(table: string, verb: "UPDATE" | "DELETE"): string {
+  return `
+  CREATE TRIGGER ${table}_no_${verb.toLowerCase()} BEFORE ${verb} ON ${table}
+  BEGIN SELECT RAISE(ABORT, '${table} are append-only'); END;`;
+}
+
+/** What lifts the ban on deleting readings, and what restores it. */
+export const [LIFT_BAN, RESTORE_BAN] = ["DROP TRIGGER readings_no_delete", ban("readings", "DELETE")];
 
 /** A store's database, checked. Whoever uses it keeps the whole, as the lock lasts no longer. */
 export interface StoreFile {
+  readonly path: string;
   readonly database: DatabaseSync;
   readonly tables: Tables;
   close(): void;
@@ -132,7 +139,7 @@ export function openToWrite(path: string): StoreFile {
     if (lockPath !== undefined) opened.push(lock(lockPath));
     configure(database);
     prepareFile(database, path);
-    return { database, tables: new Tables(database), close };
+    return { path, database, tables: new Tables(database), close };
   } catch (error) {
     close();
     throw openingError(path, error);
@@ -148,7 +155,7 @@ export function openToRead(path: string): StoreFile {
     configure(database);
     if (isEmpty(database)) throw new StoreFileError(path, "a Proof of Flow store", "an empty file");
     checkStore(database, path);
-    return { database, tables: new Tables(database), close: database.close.bind(database) };
+    return { path, database, tables: new Tables(database), close: database.close.bind(database) };
   } catch (error) {
     database?.close();
     throw openingError(path, error);
@@ -234,6 +241,8 @@ function pragma(database: DatabaseSync, name: string): string {
 }
 
 const SQLITE_BUSY = 5;
+const SQLITE_IOERR = 10;
+const SQLITE_FULL = 13;
 /** SQLITE_READONLY_DIRECTORY, of the detailed codes. */
 const SQLITE_READONLY_DIRECTORY = 1544;
 
@@ -242,7 +251,16 @@ function resultCodeOf(error: unknown): number | undefined {
   return error instanceof Error && "errcode" in error ? Number(error.errcode) % 256 : undefined;
 }
 
-function openingError(path: string, error: unknown): unknown {
+/** The disk's refusal to take or give something; any other error as it is. */
+export function diskError(path: string, error: unknown): unknown {
+  const code = resultCodeOf(error);
+  if (!(error instanceof Error) || (code !== SQLITE_FULL && code !== SQLITE_IOERR)) return error;
+  return new StoreDiskError(path, "a disk that works and has room", error.message, { cause: error });
+}
+
+function openingError(path: string, cause: unknown): unknown {
+  const error = diskError(path, cause);
+  if (error instanceof StoreDiskError) return error;
   if (error instanceof StoreFileError || error instanceof StoreVersionError || !(error instanceof Error))
     return error;
   if (resultCodeOf(error) === SQLITE_BUSY)

@@ -24,6 +24,10 @@ contract CallbackParty {
     }
 
     receive() external payable {
+        _callBack();
+    }
+
+    function _callBack() private {
         address target = _target;
         _target = address(0);
         if (target != address(0)) (succeeded, answer) = target.call{value: _value}(_data);

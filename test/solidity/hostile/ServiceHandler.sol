@@ -3,6 +3,7 @@ pragma solidity 0.8.34;
 
 import {IRegistry} from "../../../contracts/interfaces/IRegistry.sol";
 import {IVault} from "../../../contracts/interfaces/IVault.sol";
+import {Deployed} from "../Deployed.sol";
 import {Notes} from "../Notes.sol";
 import {Cast} from "../system/Cast.sol";
 import {VM} from "../Vm.sol";
@@ -10,7 +11,7 @@ import {HostileService} from "./HostileService.sol";
 
 /// @title ServiceHandler: services that settle and lock what they like, in charge, before that and after it; and the
 /// accounts as they must be, kept in the plainest way.
-contract ServiceHandler is Cast, Notes {
+abstract contract ServiceHandler is Cast, Notes {
     /// @dev A settlement: some postings, and an octet of the accounts 0 to 7.
     struct List {
         uint256[3] accounts;
@@ -18,19 +19,25 @@ contract ServiceHandler is Cast, Notes {
         int256[8] octet;
     }
 
-    uint256 public constant PARTIES = 10;
+    uint256 internal constant PARTIES = 10;
 
-    IVault private immutable _vault;
-    IRegistry private immutable _registry;
+    IVault internal _vault;
+    IRegistry private _registry;
 
     HostileService[] private _services;
     mapping(uint256 account => uint256) private _balance;
     mapping(address owner => uint256) private _lock;
 
-    constructor(IVault vault, IRegistry registry) {
-        (_vault, _registry) = (vault, registry);
-        for (uint256 i; i < PARTIES; ++i) vault.openAccount(partyAt(i));
-        _services.push(new HostileService(vault));
+    /// @dev A Vault of ten parties, with the first hostile service in charge.
+    function _open() internal {
+        _vault = _deployVault();
+        _registry = IRegistry(Deployed.create("contracts/Registry.sol:Registry", abi.encode(OWNER)));
+        for (uint256 i; i < PARTIES; ++i) _vault.openAccount(_partyAt(i));
+        _services.push(new HostileService(_vault));
+        VM.prank(OWNER);
+        _vault.announceHandOver(address(_services[0]));
+        VM.prank(OWNER);
+        _vault.handOver();
     }
 
     /// @dev After each action the accounts are as this contract has them.
@@ -40,7 +47,7 @@ contract ServiceHandler is Cast, Notes {
             _note(_vault.balanceOf(account) == _balance[account], "I9: an account's balance");
         }
         for (uint256 i; i < PARTIES; ++i)
-            _note(_vault.lockOf(partyAt(i)) == _lock[partyAt(i)], "I12: a lock");
+            _note(_vault.lockOf(_partyAt(i)) == _lock[_partyAt(i)], "I12: a lock");
     }
 
     // --------------------------------------------------------------------------------------------------------- Money
@@ -48,7 +55,7 @@ contract ServiceHandler is Cast, Notes {
     /// @notice Somebody pays into the account of a party or of a service.
     function deposit(uint256 seed) external watched {
         uint256 who = _random(seed, 2) % (PARTIES + _services.length);
-        address party = who < PARTIES ? partyAt(who) : address(_services[who - PARTIES]);
+        address party = who < PARTIES ? _partyAt(who) : address(_services[who - PARTIES]);
         uint64 amount = uint64(_within(_random(seed, 1), 1, seed % 4 == 0 ? 2 ** 33 : 100_000));
         VM.deal(OUTSIDER, amount * UNIT);
         VM.prank(OUTSIDER);
@@ -57,7 +64,7 @@ contract ServiceHandler is Cast, Notes {
 
     /// @notice A party takes out what is free, whatever the service makes of it.
     function withdraw(uint256 seed) external watched {
-        address party = partyAt((seed >> 8) % PARTIES);
+        address party = _partyAt((seed >> 8) % PARTIES);
         uint64 amount = _vault.freeOf(party);
         if (seed % 4 == 0) amount = uint64(_within(_random(seed, 1), 0, amount));
         if (amount == 0) return;
@@ -99,7 +106,7 @@ contract ServiceHandler is Cast, Notes {
     /// @notice A service locks what it likes, up to all there can be.
     function lock(uint256 seed) external watched {
         HostileService service = _serviceAt(seed);
-        address owner = partyAt((seed >> 8) % PARTIES);
+        address owner = _partyAt((seed >> 8) % PARTIES);
         uint64 amount = seed % 3 == 0 ? type(uint64).max : uint64(_within(_random(seed, 1), 0, 1e6));
         bool done = service.perform(abi.encodeCall(IVault.setLock, (owner, amount)));
         _note(done == _inCharge(service), "I11: who may lock");
@@ -213,7 +220,7 @@ contract ServiceHandler is Cast, Notes {
     /// @dev All locks have ended, what the former service's account held has passed on, and the Registry knows.
     function _succeed(HostileService former, HostileService next) private {
         _count("hand-over");
-        for (uint256 i; i < PARTIES; ++i) _lock[partyAt(i)] = 0;
+        for (uint256 i; i < PARTIES; ++i) _lock[_partyAt(i)] = 0;
         (uint32 from, uint32 to) = (_vault.accountOf(address(former)), _vault.accountOf(address(next)));
         (_balance[to], _balance[from]) = (_balance[to] + _balance[from], 0);
         VM.prank(OWNER);
@@ -224,10 +231,10 @@ contract ServiceHandler is Cast, Notes {
         } catch {}
     }
 
-    /// @notice Whether no service but the one in charge can settle, not even nothing, or lock.
-    function othersDoNothing() external returns (bool) {
+    /// @dev Whether no service but the one in charge can settle, not even nothing, or lock.
+    function _othersDoNothing() internal returns (bool) {
         bytes memory settling = _settling(_two(1, 0, 2, 0));
-        bytes memory locking = abi.encodeCall(IVault.setLock, (partyAt(0), 0));
+        bytes memory locking = abi.encodeCall(IVault.setLock, (_partyAt(0), 0));
         for (uint256 i; i < _services.length; ++i) {
             if (_inCharge(_services[i])) continue;
             if (_services[i].perform(settling) || _services[i].perform(locking)) return false;
@@ -237,13 +244,8 @@ contract ServiceHandler is Cast, Notes {
 
     // ------------------------------------------------------------------------------------------------------------ Who
 
-    function partyAt(uint256 index) public pure returns (address) {
+    function _partyAt(uint256 index) internal pure returns (address) {
         return address(uint160(0xfa000000 + index));
-    }
-
-    /// @notice The service that is to be the first in charge.
-    function firstService() external view returns (address) {
-        return address(_services[0]);
     }
 
     /// @dev The newest half of the time, as it is the one in charge; else any.

@@ -3,15 +3,11 @@ pragma solidity 0.8.34;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
-import {IRegistry} from "../../../contracts/interfaces/IRegistry.sol";
-import {IVault} from "../../../contracts/interfaces/IVault.sol";
-import {Deployed} from "../Deployed.sol";
-import {Cast} from "../system/Cast.sol";
 import {VM} from "../Vm.sol";
 import {ServiceHandler} from "./ServiceHandler.sol";
 
 /// @title A Vault that one hostile service after the other is put in charge of.
-contract ServicePlayTest is Cast {
+contract ServicePlayTest is ServiceHandler {
     /// @dev What the runner asks of an invariant test: a contract, and which of its functions to call.
     struct FuzzSelector {
         address addr;
@@ -20,33 +16,24 @@ contract ServicePlayTest is Cast {
 
     error Withdrawn();
 
-    IVault private _vault;
-    ServiceHandler private _handler;
     bytes4[] private _actions;
     uint256 private _steps;
 
     /// @dev That the environment is read keeps the runner from replaying a failed test, as in PlayTest.
     function setUp() external {
         _steps = VM.envOr("PLAY_STEPS", uint256(400));
-        _vault = _deployVault();
-        address registry = Deployed.create("contracts/Registry.sol:Registry", abi.encode(OWNER));
-        _handler = new ServiceHandler(_vault, IRegistry(registry));
-        address first = _handler.firstService();
-        VM.prank(OWNER);
-        _vault.announceHandOver(first);
-        VM.prank(OWNER);
-        _vault.handOver();
+        _open();
         _actions = [
-            _handler.deposit.selector,
-            _handler.deposit.selector,
-            _handler.withdraw.selector,
-            _handler.cashIn.selector,
-            _handler.cashIn.selector,
-            _handler.instruct.selector,
-            _handler.instruct.selector,
-            _handler.instruct.selector,
-            _handler.lock.selector,
-            _handler.handOver.selector
+            this.deposit.selector,
+            this.deposit.selector,
+            this.withdraw.selector,
+            this.cashIn.selector,
+            this.cashIn.selector,
+            this.instruct.selector,
+            this.instruct.selector,
+            this.instruct.selector,
+            this.lock.selector,
+            this.handOver.selector
         ];
     }
 
@@ -64,7 +51,7 @@ contract ServicePlayTest is Cast {
     /// @dev One action, chosen by weight.
     function act(uint256 choice, uint256 seed) external {
         bytes memory action = abi.encodeWithSelector(_actions[choice % _actions.length], seed);
-        Address.functionCall(address(_handler), action);
+        Address.functionCall(address(this), action);
     }
 
     // --------------------------------------------------------------------------------------------------------- Plays
@@ -92,26 +79,25 @@ contract ServicePlayTest is Cast {
             "hand-over"
         ];
         for (uint256 i; i < scenes.length; ++i) {
-            _true(_handler.reached(scenes[i]) > 0, string.concat("never reached: ", scenes[i]));
+            _true(reached[scenes[i]] > 0, string.concat("never reached: ", scenes[i]));
         }
     }
 
     // ---------------------------------------------------------------------------------------------------- Invariants
 
     function _all() private {
-        string memory broken = _handler.broken();
         if (bytes(broken).length > 0) revert NotTrue(broken);
         uint256 sum;
         for (uint32 account = 1; account <= _vault.accountCount(); ++account)
             sum += _vault.balanceOf(account);
         _equal(sum * UNIT, address(_vault).balance, "I1: coins held");
-        for (uint256 i; i < _handler.PARTIES(); ++i) {
-            address party = _handler.partyAt(i);
+        for (uint256 i; i < PARTIES; ++i) {
+            address party = _partyAt(i);
             uint64 free = _vault.freeOf(party);
             if (free > 0) _true(_canWithdraw(party, free), "I7: all that is free");
             _true(!_canWithdraw(party, free + 1), "I7: a unit more");
         }
-        _true(_handler.othersDoNothing(), "I12: a service that is not in charge");
+        _true(_othersDoNothing(), "I12: a service that is not in charge");
     }
 
     /// @dev Tries a withdrawal and takes it back.

@@ -11,34 +11,30 @@ import {VM} from "../Vm.sol";
 import {HostileToken} from "./HostileToken.sol";
 
 /// @title TokenHandler: what parties do with a token that turns against them, and is the Aggregator into the bargain.
-contract TokenHandler is Cast, Notes {
-    uint256 public constant PARTIES = 5;
+abstract contract TokenHandler is Cast, Notes {
+    uint256 internal constant PARTIES = 5;
 
-    IVault private immutable _vault;
-    IARIA private immutable _aria;
-    HostileToken private immutable _token;
+    IVault internal _vault;
+    IARIA internal _aria;
+    HostileToken internal _token;
 
-    uint32 public requestCount;
+    uint32 internal _requestCount;
     mapping(uint256 requestId => bytes) private _rows;
     /// @dev A request for which an order is placed, and that the Aggregator has not made yet.
     bytes private _nextRows;
     bytes private _nextCall;
     uint32 private _nextEpoch;
 
-    constructor(IVault vault, IARIA aria, HostileToken token) {
-        (_vault, _aria, _token) = (vault, aria, token);
-    }
-
     /// @dev After each action: what the token did by itself is taken note of, and nobody else has lost anything.
     modifier watched() {
-        uint256[2] memory before = [_wealth(partyAt(0)), _wealth(OUTSIDER)];
+        uint256[2] memory before = [_wealth(_partyAt(0)), _wealth(OUTSIDER)];
         _;
-        if (_aria.requestOf(requestCount + 1).status != IARIATypes.RequestStatus.None) {
-            _rows[++requestCount] = _nextRows;
+        if (_aria.requestOf(_requestCount + 1).status != IARIATypes.RequestStatus.None) {
+            _rows[++_requestCount] = _nextRows;
             delete _nextRows;
         }
         if (_token.mood() == HostileToken.Mood.Fee) return;
-        _note(_wealth(partyAt(0)) >= before[0], "I3: who delivers and deposits lost something");
+        _note(_wealth(_partyAt(0)) >= before[0], "I3: who delivers and deposits lost something");
         _note(_wealth(OUTSIDER) >= before[1], "I3: who only deposits lost something");
     }
 
@@ -56,10 +52,10 @@ contract TokenHandler is Cast, Notes {
 
     function _call(uint256 dice) private view returns (HostileToken.Call memory) {
         uint64 amount = uint64(1 + ((dice >> 8) % 50_000));
-        uint32 id = uint32(1 + ((dice >> 64) % (requestCount + 1)));
+        uint32 id = uint32(1 + ((dice >> 64) % (_requestCount + 1)));
         bytes[] memory calls = new bytes[](12);
         calls[0] = abi.encodeCall(IVault.deposit, (address(_token), amount));
-        calls[1] = abi.encodeCall(IVault.deposit, (partyAt((dice >> 128) % PARTIES), amount));
+        calls[1] = abi.encodeCall(IVault.deposit, (_partyAt((dice >> 128) % PARTIES), amount));
         calls[2] = abi.encodeCall(IVault.withdraw, (amount, payable(address(_token))));
         calls[3] = abi.encodeCall(IVault.withdraw, (_vault.freeOf(address(_token)), payable(OUTSIDER)));
         calls[4] = abi.encodeCall(IVault.settle, (_theft(amount), ""));
@@ -85,7 +81,7 @@ contract TokenHandler is Cast, Notes {
 
     /// @notice Somebody pays in, or the token does for it.
     function deposit(uint256 seed) external watched {
-        address party = partyAt((seed >> 8) % PARTIES);
+        address party = _partyAt((seed >> 8) % PARTIES);
         address payer = seed % 4 == 0 ? address(_token) : party;
         uint64 amount = uint64(_within(_random(seed, 1), 1, 500_000));
         uint32 account = _vault.accountOf(party);
@@ -107,7 +103,7 @@ contract TokenHandler is Cast, Notes {
 
     /// @notice Somebody takes out some of what is free, all, or a unit more.
     function withdraw(uint256 seed) external watched {
-        address party = partyAt(seed % PARTIES);
+        address party = _partyAt(seed % PARTIES);
         uint64 free = _vault.freeOf(party);
         uint64 amount = uint64(_within(_random(seed, 1), 0, free));
         if (seed % 7 == 0) amount = free + 1;
@@ -158,9 +154,9 @@ contract TokenHandler is Cast, Notes {
         Row[] memory rows = new Row[](2);
         uint32[] memory baseline = new uint32[](1);
         for (uint256 i; i < rows.length; ++i) {
-            uint32 account = _vault.accountOf(partyAt(i));
+            uint32 account = _vault.accountOf(_partyAt(i));
             IARIATypes.AgreementView memory agreement = _aria.agreementOf(account);
-            rows[i] = Row(account, agreement.price, agreement.deposit, new uint32[](1), new uint32[](1));
+            rows[i] = Row(account, agreement.price, agreement.powerW, new uint32[](1), new uint32[](1));
             rows[i].requestedWh[0] = uint32(_within(_random(seed, i), 0, 2_500));
             // The first delivers always; the second what it likes.
             if (i == 1) rows[i].shortfallWh[0] = uint32(_within(_random(seed, 9), 0, rows[i].requestedWh[0]));
@@ -176,23 +172,23 @@ contract TokenHandler is Cast, Notes {
 
     /// @notice The Aggregator sweeps.
     function sweep(uint256 seed) external watched {
-        if (requestCount == 0) return;
-        uint32 id = uint32(requestCount - (seed % 2 == 0 ? 0 : seed % requestCount));
+        if (_requestCount == 0) return;
+        uint32 id = uint32(_requestCount - (seed % 2 == 0 ? 0 : seed % _requestCount));
         uint256 end = (uint256(_aria.requestOf(id).firstEpoch) + 1) * EPOCH_SECONDS;
         if (seed % 8 != 0) _warpTo(end);
         if (_token.perform(address(_aria), _sweepOf(id))) _count("sweep");
     }
 
     function _sweepOf(uint32 id) private view returns (bytes memory) {
-        if (id > requestCount) return "";
+        if (id > _requestCount) return "";
         Row[] memory rows = abi.decode(_rows[id], (Row[]));
         return abi.encodeCall(IARIA.sweepEpoch, (id, Rows.requests(rows), Rows.shortfalls(rows), bytes32(0)));
     }
 
     /// @notice Anybody releases what is over.
     function release(uint256 seed) external watched {
-        if (requestCount == 0) return;
-        uint32 id = uint32(1 + (seed % requestCount));
+        if (_requestCount == 0) return;
+        uint32 id = uint32(1 + (seed % _requestCount));
         IARIATypes.FlowRequest memory flow = _aria.requestOf(id);
         if (seed % 4 == 0) _warpTo(_now() + _rules().disputeWindowSeconds + 1);
         bool open = flow.status == IARIATypes.RequestStatus.Swept;
@@ -211,7 +207,7 @@ contract TokenHandler is Cast, Notes {
     // ------------------------------------------------------------------------------------------------------------ Who
 
     /// @notice Two DERs, the Operator, somebody who only deposits, and the token itself.
-    function partyAt(uint256 index) public view returns (address) {
+    function _partyAt(uint256 index) internal view returns (address) {
         if (index < 2) return address(uint160(0xde000000 + index));
         if (index == 2) return OPERATOR;
         return index == 3 ? OUTSIDER : address(_token);

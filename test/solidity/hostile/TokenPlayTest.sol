@@ -4,16 +4,14 @@ pragma solidity 0.8.34;
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
 import {IARIA} from "../../../contracts/interfaces/IARIA.sol";
-import {IVault} from "../../../contracts/interfaces/IVault.sol";
 import {IARIATypes} from "../../../contracts/interfaces/IARIATypes.sol";
 import {Deployed} from "../Deployed.sol";
-import {Cast} from "../system/Cast.sol";
 import {VM} from "../Vm.sol";
 import {HostileToken} from "./HostileToken.sol";
 import {TokenHandler} from "./TokenHandler.sol";
 
 /// @title A Vault of a token that keeps fees, answers false, reverts, answers nothing, or calls back, as it likes.
-contract TokenPlayTest is Cast {
+contract TokenPlayTest is TokenHandler {
     /// @dev What the runner asks of an invariant test: a contract, and which of its functions to call.
     struct FuzzSelector {
         address addr;
@@ -22,10 +20,6 @@ contract TokenPlayTest is Cast {
 
     error Withdrawn();
 
-    HostileToken private _token;
-    IVault private _vault;
-    IARIA private _aria;
-    TokenHandler private _handler;
     bytes4[] private _actions;
     uint256 private _steps;
 
@@ -41,21 +35,20 @@ contract TokenPlayTest is Cast {
         _vault.announceHandOver(address(_aria));
         VM.prank(OWNER);
         _vault.handOver();
-        _handler = new TokenHandler(_vault, _aria, _token);
-        for (uint256 i; i < _handler.PARTIES(); ++i) _fund(_handler.partyAt(i));
+        for (uint256 i; i < PARTIES; ++i) _fund(_partyAt(i));
         _token.perform(address(_aria), abi.encodeCall(IARIA.postBond, ()));
-        for (uint256 i; i < 2; ++i) _join(_handler.partyAt(i));
+        for (uint256 i; i < 2; ++i) _join(_partyAt(i));
         VM.warp(START + EPOCH_SECONDS);
         _actions = [
-            _handler.turn.selector,
-            _handler.turn.selector,
-            _handler.deposit.selector,
-            _handler.deposit.selector,
-            _handler.withdraw.selector,
-            _handler.withdraw.selector,
-            _handler.request.selector,
-            _handler.sweep.selector,
-            _handler.release.selector
+            this.turn.selector,
+            this.turn.selector,
+            this.deposit.selector,
+            this.deposit.selector,
+            this.withdraw.selector,
+            this.withdraw.selector,
+            this.request.selector,
+            this.sweep.selector,
+            this.release.selector
         ];
     }
 
@@ -91,7 +84,7 @@ contract TokenPlayTest is Cast {
     /// @dev One action, chosen by weight.
     function act(uint256 choice, uint256 seed) external {
         bytes memory action = abi.encodeWithSelector(_actions[choice % _actions.length], seed);
-        Address.functionCall(address(_handler), action);
+        Address.functionCall(address(this), action);
     }
 
     // --------------------------------------------------------------------------------------------------------- Plays
@@ -122,7 +115,7 @@ contract TokenPlayTest is Cast {
             "release"
         ];
         for (uint256 i; i < scenes.length; ++i) {
-            _true(_handler.reached(scenes[i]) > 0, string.concat("never reached: ", scenes[i]));
+            _true(reached[scenes[i]] > 0, string.concat("never reached: ", scenes[i]));
         }
         _true(_token.landed() > 20, "calls out of the middle of a transfer");
         _true(_token.gifts() > 0, "tokens sent past the books");
@@ -135,14 +128,14 @@ contract TokenPlayTest is Cast {
         _token.turn(HostileToken.Mood.Honest);
         VM.warp(_now() + 30 days);
         uint32[] memory id = new uint32[](1);
-        for (id[0] = 1; id[0] <= _handler.requestCount(); ++id[0]) {
+        for (id[0] = 1; id[0] <= _requestCount; ++id[0]) {
             if (_aria.requestOf(id[0]).status != IARIATypes.RequestStatus.Released) _aria.releaseEscrow(id);
         }
         _leave(0);
         _leave(1);
         _token.perform(address(_aria), abi.encodeCall(IARIA.releaseBond, ()));
-        for (uint256 i; i < _handler.PARTIES(); ++i) {
-            address party = _handler.partyAt(i);
+        for (uint256 i; i < PARTIES; ++i) {
+            address party = _partyAt(i);
             uint64 balance = _vault.balanceOf(_vault.accountOf(party));
             if (balance == 0) continue;
             VM.prank(party);
@@ -152,7 +145,7 @@ contract TokenPlayTest is Cast {
     }
 
     function _leave(uint256 index) private {
-        address der = _handler.partyAt(index);
+        address der = _partyAt(index);
         VM.prank(der);
         _aria.leave();
         VM.warp(_now() + 30 days);
@@ -163,17 +156,16 @@ contract TokenPlayTest is Cast {
     // ---------------------------------------------------------------------------------------------------- Invariants
 
     function _all() private {
-        string memory broken = _handler.broken();
         if (bytes(broken).length > 0) revert NotTrue(broken);
         uint256 sum;
         for (uint32 account = 1; account <= _vault.accountCount(); ++account)
             sum += _vault.balanceOf(account);
         _equal(sum * UNIT + _token.gifts(), _token.balanceOf(address(_vault)), "I1: tokens held");
         uint256 owed;
-        for (uint32 id = 1; id <= _handler.requestCount(); ++id) owed += _aria.requestOf(id).escrow;
+        for (uint32 id = 1; id <= _requestCount; ++id) owed += _aria.requestOf(id).escrow;
         _equal(owed, _vault.balanceOf(_aria.escrowAccount()), "I2: ARIA's account");
-        for (uint256 i; i < _handler.PARTIES(); ++i) {
-            address party = _handler.partyAt(i);
+        for (uint256 i; i < PARTIES; ++i) {
+            address party = _partyAt(i);
             uint64 free = _vault.freeOf(party);
             if (free > 0) _true(_canWithdraw(party, free), "I7: all that is free");
             _true(!_canWithdraw(party, free + 1), "I7: a unit more");
