@@ -3,33 +3,31 @@ import { readFileSync } from "node:fs";
 import { Presets, SingleBar } from "cli-progress";
 import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
-import hre from "hardhat";
-import { z } from "zod/v4";
 
-import { isNode, type Node } from "./ast.ts";
-import { modifiersOf, type Modifiers, type Mutant, mutantsOf } from "./mutants.ts";
-import { recipientOf, weave } from "./weave.ts";
-import {
-  build,
-  closeWorkspace,
-  filesIn,
-  openWorkspace,
-  restore,
-  type Suite,
-  test,
-  WorkspaceError,
-} from "./workspace.ts";
+import { filesIn } from "../workspace.ts";
+import { outdated, readExplained, whyUnnoticed } from "./explained.ts";
+import { Fates, hashOf, type Source } from "./fates.ts";
+import { allSources } from "./sources.ts";
+import { type Durations, Tester } from "./tester.ts";
+import { weave } from "./weave.ts";
+import type { Order } from "./worker.ts";
+import { build, openWorkspace, WorkspaceError } from "./workspace.ts";
 
 /** Changes the contracts one operator, bound, modifier or statement at a time: the tests must notice; `npm run test:mutation`. */
 
-const LEAST_KILLED = 0.95;
-/** The fee recipient of a run in which no mutant lives. */
-const NOBODY = "0x00000000000000000000000000000000c014ba5e";
+const LEAST_NOTICED = 0.95;
+/** So many of the tests that noticed neighbours are tried before all the others. */
+const LIKELY = 16;
+/** A test that takes longer, in milliseconds, is tried on what passes all others. */
+const SLOW_MS = 1_000;
 
 interface Options {
   readonly file?: string[];
+  readonly suite: string[];
+  readonly pace: string[];
   readonly every: number;
   readonly jobs: number;
+  readonly fresh?: boolean;
   readonly json?: boolean;
 }
 
@@ -41,143 +39,153 @@ const whole = (text: string): number => {
 const options = new Command("test:mutation")
   .description("Changes the contracts one piece at a time, and counts the changes that the tests notice.")
   .option("--file <path...>", "only these sources, such as contracts/Vault.sol")
+  .option("--suite <name...>", "only these suites, of mocha and solidity", ["mocha", "solidity"])
+  .option("--pace <name...>", "only tests that are quick, or slow", ["quick", "slow"])
   .option("--every <n>", "only every n-th mutant", whole, 1)
   .option("--jobs <n>", "test runs at a time", whole, 2)
+  .option("--fresh", "forget what earlier runs found")
   .option("--json", "print one JSON object on standard output, and nothing else")
   .addHelpText(
     "after",
-    "\nExamples:\n  npm run test:mutation\n  npm run test:mutation -- --file contracts/Vault.sol\n  npm run test:mutation -- --every 20",
+    "\nA run that was stopped goes on where it was. Survivors are tried again when a test has changed." +
+      "\n\nExamples:\n  npm run test:mutation\n  npm run test:mutation -- --file contracts/Vault.sol\n  npm run test:mutation -- --every 20",
   )
   .allowExcessArguments(false)
   .parse()
   .opts<Options>();
 
-interface Source {
-  readonly file: string;
-  readonly text: Buffer;
-  readonly mutants: readonly Mutant[];
+interface Case {
+  readonly source: Source;
+  readonly index: number;
+  /** Among the mutants of all sources. */
+  readonly number: number;
 }
 
-interface Survivor {
-  readonly file: string;
-  readonly line: number;
-  readonly before: string;
-  readonly after: string;
-}
-
-const outputSchema = z.object({
-  output: z.object({ sources: z.record(z.string(), z.object({ ast: z.custom<Node>(isNode) })) }),
+const all = await allSources();
+const sources = (options.file ?? all.map(({ file }) => file)).map((wanted) => {
+  const source = all.find(({ file }) => file === wanted);
+  if (source === undefined) throw new WorkspaceError(`${wanted} is not a source of the contracts`);
+  return source;
 });
-const inputSchema = z.object({
-  input: z.object({ sources: z.record(z.string(), z.object({ content: z.string() })) }),
-});
-
-const sources = await sourcesOf(options.file);
-const total = sources.reduce((sum, { mutants }) => sum + chosen(mutants).length, 0);
-const bar = new SingleBar(
-  {
-    format: "{bar} {value}/{total} mutants  {file}",
-    stream: process.stderr,
-    noTTYOutput: true,
-    notTTYSchedule: 60_000,
-  },
-  Presets.shades_classic,
-);
-const survivors: Survivor[] = [];
-
-openWorkspace();
-bar.start(total, 0, { file: "" });
-try {
-  for (const source of sources) survivors.push(...(await survivorsOf(source)));
-} finally {
-  bar.stop();
-  closeWorkspace();
+const explained = readExplained();
+const [gone] = outdated(explained, sources);
+if (gone !== undefined)
+  throw new WorkspaceError(`explained, but no mutant any more: ${JSON.stringify(gone)}`);
+const fates = new Fates(options.fresh ?? false);
+const woven = new Map<string, string>();
+const cases: Case[] = [];
+let number = 0;
+for (const source of sources) {
+  woven.set(source.file, weave(source.text, source.mutants, number));
+  for (const index of source.mutants.keys()) {
+    if (number % options.every === 0) cases.push({ source, index, number });
+    ++number;
+  }
 }
-const killed = total - survivors.length;
-console.log(options.json ? JSON.stringify({ mutants: total, killed, survivors }) : tableOf());
-if (killed < LEAST_KILLED * total) process.exitCode = 1;
 
-/** The contracts' sources, with what can be changed in them. */
-async function sourcesOf(only: readonly string[] | undefined): Promise<Source[]> {
-  const ids = new Set<string>();
-  for (const name of await hre.artifacts.getAllFullyQualifiedNames()) {
-    if (name.startsWith("contracts/")) ids.add((await hre.artifacts.getBuildInfoId(name)) ?? "");
+openWorkspace(woven);
+for (const suite of ["mocha", "solidity"] as const) {
+  if (options.suite.includes(suite)) await run(suite);
+}
+report();
+
+/** Tries the quick tests of a suite on all mutants, and the slow ones on those that pass. */
+async function run(suite: Order["suite"]): Promise<void> {
+  const files = suite === "mocha" ? filesIn("test/contracts", ".ts") : filesIn("test/solidity", ".sol");
+  const state = `${suite} ${hashOf(...[...files, ...filesIn("contracts", ".sol")].map((file) => readFileSync(file)))}`;
+  if (waitingFor(`${state} slow`).length === 0) return;
+  build(suite === "solidity");
+  const durations = Object.entries(await fates.durations(state, () => Tester.measure(suite)));
+  for (const pace of ["quick", "slow"] as const) {
+    const tests = durations.filter(([, ms]) => ms > SLOW_MS === (pace === "slow"));
+    if (options.pace.includes(pace) && tests.length > 0)
+      await tryTests(suite, `${state} ${pace}`, Object.fromEntries(tests));
   }
-  const trees = new Map<string, { ast: Node; text: Buffer }>();
-  for (const id of ids) {
-    const { output } = outputSchema.parse(json(await hre.artifacts.getBuildInfoOutputPath(id)));
-    const { input } = inputSchema.parse(json(await hre.artifacts.getBuildInfoPath(id)));
-    for (const [name, { ast }] of Object.entries(output.sources)) {
-      trees.set(name, { ast, text: Buffer.from(input.sources[name]?.content ?? "") });
-    }
-  }
-  const modifiers: Modifiers = new Map(
-    [...trees.values()].flatMap(({ ast, text }) => [...modifiersOf(text, ast)]),
-  );
-  const files =
-    only ?? filesIn("contracts", ".sol").filter((file) => !/^contracts\/(interfaces|test)\//.test(file));
-  return files.map((file) => {
-    const tree = trees.get(`project/${file}`);
-    if (tree === undefined) throw new WorkspaceError(`${file} is not a source of the contracts`);
-    return { file, text: tree.text, mutants: mutantsOf(tree.text, tree.ast, modifiers) };
+}
+
+/** The mutants that nothing has noticed yet, and that have not passed these tests. */
+function waitingFor(stage: string): Case[] {
+  return cases.filter(({ source, index }) => {
+    const { noticedBy, passed } = fates.of(source, index);
+    return noticedBy === undefined && !passed.includes(stage) && whyOf({ source, index }) === undefined;
   });
 }
 
-function json(path: string | undefined): unknown {
-  if (path === undefined) throw new WorkspaceError("the contracts are not built: run npm run build");
-  return JSON.parse(readFileSync(path, "utf8"));
-}
-
-function chosen(mutants: readonly Mutant[]): number[] {
-  return [...mutants.keys()].filter((index) => index % options.every === 0);
-}
-
-/** The mutants of one source that neither suite notices. */
-async function survivorsOf({ file, text, mutants }: Source): Promise<Survivor[]> {
-  let left = chosen(mutants);
-  if (left.length === 0) return [];
-  const woven = weave(text, mutants);
-  for (const suite of ["mocha", "solidity"] as const) {
-    if (left.length === 0) break;
-    await build(file, woven, suite === "solidity");
-    left = await unnoticed(suite, left, file);
-  }
-  restore(file);
-  return mutants
-    .filter((_, index) => left.includes(index))
-    .map(({ line, before, after }) => ({ file, line, before, after }));
-}
-
-/** Those of the mutants with which a suite passes. The bar counts a mutant when its fate is known. */
-async function unnoticed(suite: Suite, indices: readonly number[], file: string): Promise<number[]> {
-  const files =
-    suite === "mocha" ? filesIn("test/contracts", ".test.ts") : filesIn("test/solidity", "Test.sol");
-  const alive = await test(suite, NOBODY, files);
-  if (!alive.passed)
-    throw new WorkspaceError(`${file}: the ${suite} tests fail without a mutant:\n${alive.output}`);
-  const waiting = [...indices];
-  const passed: number[] = [];
-  const work = async (): Promise<void> => {
-    for (let index = waiting.shift(); index !== undefined; index = waiting.shift()) {
-      const run = await test(suite, recipientOf(index), files);
-      if (run.passed) passed.push(index);
-      else if (run.failedIn !== undefined) files.unshift(...files.splice(files.indexOf(run.failedIn), 1));
-      if (!run.passed || suite === "solidity") bar.increment(1, { file });
+async function tryTests(suite: Order["suite"], stage: string, durations: Durations): Promise<void> {
+  const waiting = waitingFor(stage);
+  const bar = new SingleBar(
+    {
+      format: `{bar} {value}/{total} mutants, ${stage.replace(/ .* /, ", ")} tests  {file}`,
+      stream: process.stderr,
+      noTTYOutput: true,
+      notTTYSchedule: 60_000,
+    },
+    Presets.shades_classic,
+  );
+  bar.start(waiting.length, 0, { file: "" });
+  // Solidity tests use all processors by themselves.
+  const jobs = suite === "mocha" ? options.jobs : 1;
+  const testers = Array.from({ length: jobs }, () => new Tester(suite, durations));
+  const work = async (tester: Tester): Promise<void> => {
+    for (let each = waiting.shift(); each !== undefined; each = waiting.shift()) {
+      const { source, index } = each;
+      const likely = fates.likely(source, index, suite, LIKELY).filter((test) => test in durations);
+      const test = await tester.whatNotices(each.number, likely);
+      const { passed } = fates.of(source, index);
+      fates.set(
+        source,
+        index,
+        test === undefined ? { passed: [...passed, stage] } : { noticedBy: { suite, test }, passed },
+      );
+      bar.increment(1, { file: source.file });
     }
   };
-  await Promise.all(Array.from({ length: options.jobs }, work));
-  return passed.sort((a, b) => a - b);
+  try {
+    await Promise.all(testers.map(work));
+  } finally {
+    bar.stop();
+    for (const tester of testers) tester.stop();
+  }
 }
 
-function tableOf(): string {
-  const table = new Table({
-    head: ["source", "line", "changed", "to"],
-    style: { head: [], compact: true },
-    wordWrap: true,
-    colWidths: [28, 6, 44, 44],
+function whyOf({ source, index }: Pick<Case, "source" | "index">): string | undefined {
+  const mutant = source.mutants[index];
+  return mutant && whyUnnoticed(explained, source.file, mutant);
+}
+
+/** The figures of each source, and the survivors that nothing explains. */
+function report(): void {
+  const survivors = cases.filter(
+    (each) => fates.of(each.source, each.index).noticedBy === undefined && whyOf(each) === undefined,
+  );
+  const figures = sources.map(({ file }) => {
+    const own = cases.filter(({ source }) => source.file === file);
+    const noticed = own.filter(({ source, index }) => fates.of(source, index).noticedBy !== undefined).length;
+    const unexplained = survivors.filter(({ source }) => source.file === file).length;
+    return { file, mutants: own.length, noticed, explained: own.length - noticed - unexplained, unexplained };
   });
-  for (const { file, line, before, after } of survivors)
-    table.push([file, line, before, after === "" ? "(left out)" : after]);
-  const share = total === 0 ? "100" : ((100 * killed) / total).toFixed(1);
-  return `${survivors.length > 0 ? `${table.toString()}\n` : ""}${killed} of ${total} mutants noticed (${share} %)`;
+  const sum = (of: "noticed" | "explained"): number => figures.reduce((total, each) => total + each[of], 0);
+  const share = cases.length === 0 ? 1 : sum("noticed") / cases.length;
+  const left = survivors.flatMap(({ source: { file, mutants }, index }) =>
+    mutants
+      .slice(index, index + 1)
+      .map(({ line, within, before, after }) => ({ file, line, in: within, before, after })),
+  );
+  if (options.json) {
+    console.log(JSON.stringify({ mutants: cases.length, noticed: sum("noticed"), figures, survivors: left }));
+  } else {
+    const table = new Table({
+      head: ["source", "mutants", "noticed", "explained", "left"],
+      style: { head: [], border: [], compact: true },
+    });
+    for (const each of figures) table.push(Object.values(each).map(String));
+    console.log(table.toString());
+    for (const { file, line, before, after } of left)
+      console.log(`${file}:${line.toString()}\n  - ${before}\n  + ${after === "" ? "(left out)" : after}`);
+    console.log(
+      `${sum("noticed").toString()} of ${cases.length.toString()} mutants noticed ` +
+        `(${(100 * share).toFixed(1)} %), ${sum("explained").toString()} more explained`,
+    );
+  }
+  if (share < LEAST_NOTICED || survivors.length > 0) process.exitCode = 1;
 }

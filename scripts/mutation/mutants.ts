@@ -1,4 +1,8 @@
+import { z } from "zod/v4";
+
 import { childOf, childrenOf, listOf, type Node, type Span, spanOf } from "./ast.ts";
+
+const typeSchema = z.object({ typeString: z.string() });
 
 /** Where in the language a change stands, which decides how it is woven in. */
 export type Place = "expression" | "statement" | "assembly expression" | "assembly statement" | "modifier";
@@ -7,6 +11,8 @@ export type Place = "expression" | "statement" | "assembly expression" | "assemb
 export interface Mutant extends Span {
   readonly place: Place;
   readonly line: number;
+  /** The function or modifier that is changed. */
+  readonly within: string;
   readonly before: string;
   readonly after: string;
   /** Of a modifier: what it checks, and where the body of the function begins. */
@@ -73,11 +79,12 @@ export function mutantsOf(source: Buffer, unit: Node, modifiers: Modifiers): Mut
   const textOf = ({ start, end }: Span): string => source.subarray(start, end).toString();
   const lineOf = (at: number): number => textOf({ start: 0, end: at }).split("\n").length;
 
+  let within = "";
   const add = (place: Place, node: Node, after: string): void => {
     const { start, end } = spanOf(node);
     // solc's statements end before their semicolon.
     const span = { start, end: place === "statement" ? source.indexOf(";", end) + 1 : end };
-    found.push({ ...span, place, line: lineOf(start), before: textOf(span), after });
+    found.push({ ...span, place, line: lineOf(start), within, before: textOf(span), after });
   };
 
   /** Between two operands, their text untouched. */
@@ -105,6 +112,7 @@ export function mutantsOf(source: Buffer, unit: Node, modifiers: Modifiers): Mut
       ...span,
       place: "modifier",
       line: lineOf(span.start),
+      within,
       before: textOf(span),
       after: "",
       checks: { code, at },
@@ -117,7 +125,11 @@ export function mutantsOf(source: Buffer, unit: Node, modifiers: Modifiers): Mut
       case "VariableDeclaration": // a constant's value must stay one
         if (node["constant"] === true) return;
         break;
+      case "ModifierDefinition":
+        within = nameOf(node);
+        break;
       case "FunctionDefinition":
+        within = nameOf(node) || String(node["kind"]);
         for (const each of listOf(node, "modifiers")) addModifier(node, each);
         break;
       case "ForStatement": // its head has no room for a statement
@@ -137,7 +149,7 @@ export function mutantsOf(source: Buffer, unit: Node, modifiers: Modifiers): Mut
       case "ExpressionStatement": {
         if (heads.has(node)) break;
         const expression = childOf(node, "expression");
-        add("statement", node, "");
+        if (!isPointer(expression)) add("statement", node, "");
         const operator = expression.nodeType === "Assignment" && ASSIGNMENT[String(expression["operator"])];
         if (typeof operator === "string") add("statement", node, `${between(expression, operator)};`);
         break;
@@ -185,6 +197,12 @@ export function modifiersOf(source: Buffer, unit: Node): Modifiers {
   };
   visit(unit);
   return found;
+}
+
+/** Whether an expression is a reference to storage: the compiler refuses code that may use one that is not set. */
+function isPointer({ typeDescriptions }: Node): boolean {
+  const { typeString } = typeSchema.parse(typeDescriptions);
+  return typeString.endsWith(" storage pointer");
 }
 
 function nameOf(node: Node): string {

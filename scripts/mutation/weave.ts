@@ -6,6 +6,9 @@ import type { Mutant } from "./mutants.ts";
  * serves them all. With any other fee recipient the code does what it did.
  */
 
+/** The fee recipient of a run in which no mutant lives. */
+export const NOBODY = "0x00000000000000000000000000000000c014ba5e";
+
 /** The fee recipient that brings the n-th mutant to life; the first addresses are precompiled contracts. */
 export function recipientOf(index: number): string {
   return `0x${(0x10000 + index).toString(16).padStart(40, "0")}`;
@@ -17,9 +20,10 @@ interface Knot extends Span {
   readonly within: Knot[];
 }
 
-export function weave(source: Buffer, mutants: readonly Mutant[]): string {
+/** @param first the number of the first mutant, where others come before it in other sources */
+export function weave(source: Buffer, mutants: readonly Mutant[], first = 0): string {
   const top: Knot = { start: 0, end: source.length, mutants: [], within: [] };
-  const inOrder = mutants.map((mutant, index) => ({ mutant, index }));
+  const inOrder = mutants.map((mutant, index) => ({ mutant, index: first + index }));
   inOrder.sort((a, b) => a.mutant.start - b.mutant.start || b.mutant.end - a.mutant.end);
   for (const each of inOrder) place(top, each);
   const insertions = new Map<number, string>();

@@ -6,17 +6,21 @@ import * as rules from "../../agents/settlement/rules.ts";
 import { commitmentOf, rootOf } from "../../agents/settlement/tree.ts";
 import {
   at,
+  commission,
   CRITERIA,
   deploy,
   derAt,
   expectMoves,
+  join,
   loadFixture,
+  newDer,
   refused,
   RequestStatus,
   RULES,
   type System,
   threeDers,
   time,
+  toNextEpoch,
   twentyDers,
 } from "./fixture.ts";
 import {
@@ -48,6 +52,28 @@ function rowsFor(system: System, derCount: number, energyWh: bigint[]) {
 async function requested(): Promise<System & { request: Request }> {
   const system = await threeDers();
   const request = await orderAndRequest(system, rowsFor(system, 3, [2_000n]));
+  return { ...system, request };
+}
+
+/**
+ * Asks a kWh of each of three DERs, for just less than 2^31 units, for that, and for the highest price there is: what no
+ * octet holds is posted on its own. Nothing is tolerated, and the penalty is the price.
+ */
+async function dear(): Promise<System & { request: Request }> {
+  const criteria = { maxPrice: 2n ** 32n - 1n, depositPerKw: 430_000_000n };
+  const rules = { deliveryToleranceBps: 0n, toleranceFloorWh: 0n, penaltyBps: 10_000n };
+  const system = await deploy({ criteria, rules });
+  for (const [index, price] of [2n ** 31n - 1n, 2n ** 31n, criteria.maxPrice].entries()) {
+    const der = { ...(await newDer(index, system.criteria)), price };
+    await join(system, der);
+    system.ders.push(der);
+  }
+  await commission(system, system.ders);
+  await toNextEpoch(system);
+  const request = await orderAndRequest(
+    system,
+    system.ders.map((der) => rowOf(der, [1_000n])),
+  );
   return { ...system, request };
 }
 
@@ -127,6 +153,12 @@ describe("A sweep", function () {
     const settlement = await expectSweep(system, request, [short]);
     // Beyond the tolerances: 25 - 20, 2,000 - 100, 110 - 99 and 101 - 100.
     expect(settlement.due).to.deep.equal([rules.penalty(1_917n, 123_457n, RULES.penaltyBps)]);
+  });
+
+  it("pays what is too much for an octet", async function () {
+    const { request, ...system } = await loadRequest(dear);
+    const { payments } = await expectSweep(system, request, [[0n], [0n], [0n]]);
+    expect(payments).to.deep.equal([2n ** 31n - 1n, 2n ** 31n, 2n ** 32n - 1n]);
   });
 
   it("settles the pages of a fleet each on its own", async function () {
@@ -312,6 +344,12 @@ describe("A penalty", function () {
     expect(settlement.due[0]).to.be.greaterThan(0n);
     expect(settlement.taken[0]).to.equal(0n);
     expect(await system.vault.balanceOf(der.account)).to.equal(0n);
+  });
+
+  it("may be too much for an octet", async function () {
+    const { request, ...system } = await loadRequest(dear);
+    const { taken } = await expectSweep(system, request, [[1_000n], [1_000n], [1_000n]]);
+    expect(taken).to.deep.equal([2n ** 31n - 1n, 2n ** 31n, 2n ** 32n - 1n]);
   });
 
   it("together with all payments conserves the money", async function () {
