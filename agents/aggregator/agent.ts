@@ -2,7 +2,9 @@ import { randomBytes } from "node:crypto";
 
 import { hexlify, ZeroHash } from "ethers";
 
-import { type Connection, RefusedError } from "../chain/connection.ts";
+import type { Connection } from "../chain/connection.ts";
+import { RefusedError } from "../chain/refusal.ts";
+import { DryRunError } from "../chain/sender.ts";
 import { ChainFollower, type Service } from "../chain/follower.ts";
 import type { Dispute, FlowRequest } from "../chain/service-view.ts";
 import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
@@ -83,6 +85,11 @@ export class AggregatorAgent implements Agent {
 
   async advance(): Promise<void> {
     await this.#catchUp();
+    if (await this.#options.connection.sender.settled(this.#follower.head.number)) await this.#act();
+    await this.#sealDisputes();
+  }
+
+  async #act(): Promise<void> {
     const { service, ledger, head, epoch } = this.#follower;
     const forecastWh = (der: string, of: number): bigint => this.#forecastWh(der, of);
     const intents = decide(this.#options.policy, { now: head.timestamp, epoch, service, ledger, forecastWh });
@@ -90,7 +97,6 @@ export class AggregatorAgent implements Agent {
       await this.#carryOut(intent);
       await this.#catchUp(); // the next page draws on what this one left, and evidence may be asked for at once
     }
-    await this.#sealDisputes();
   }
 
   async close(): Promise<void> {
@@ -134,6 +140,7 @@ export class AggregatorAgent implements Agent {
     try {
       await this.#send(intent);
     } catch (error) {
+      if (error instanceof DryRunError) return;
       if (!(error instanceof RefusedError)) throw error;
       this.#log("refused", { intent: intent.kind, reason: error.message });
     }
@@ -145,13 +152,16 @@ export class AggregatorAgent implements Agent {
     switch (intent.kind) {
       case "postBond":
         await connection.deposit(intent.short);
-        await connection.send("postBond", () => aria.postBond());
+        await connection.send("postBond", aria.postBond.populateTransaction());
         break;
       case "request": {
         const { order, firstEpoch, count, rows } = intent;
         const baseline = packEnergy(this.#follower.service.view.remainingOf(order));
         const left = { id: order.id, firstEpoch: order.firstEpoch, baseline };
-        await connection.send("requestFlow", () => aria.requestFlow(left, firstEpoch, count, packRows(rows)));
+        await connection.send(
+          "requestFlow",
+          aria.requestFlow.populateTransaction(left, firstEpoch, count, packRows(rows)),
+        );
         this.#log("requested", { firstEpoch, count, ders: rows.length });
         break;
       }
@@ -174,10 +184,16 @@ export class AggregatorAgent implements Agent {
     const missing = view
       .rowsOf(request)
       .map(({ account, energyWh }) => shortfalls(energyWh, this.#committedWh(commitment, request, account)));
-    await connection.send("sweepEpoch", () =>
+    await connection.send(
+      "sweepEpoch",
       connection
         .ariaAt(address)
-        .sweepEpoch(request.id, request.packedRows, packShortfalls(missing), commitment.root),
+        .sweepEpoch.populateTransaction(
+          request.id,
+          request.packedRows,
+          packShortfalls(missing),
+          commitment.root,
+        ),
     );
     this.#log("swept", { request: request.id, firstEpoch: request.firstEpoch, count: request.count });
   }

@@ -1,13 +1,12 @@
-import { connect } from "../chain/connection.ts";
 import { openForecast, openSource } from "../metering/sources/spec.ts";
+import { openLink } from "../runtime/link.ts";
 import type { Start } from "../runtime/run.ts";
-import { openSqliteStore } from "../store/sqlite.ts";
 import { AggregatorAgent } from "./agent.ts";
 import type { AggregatorConfig } from "./config.ts";
 
 /** Starts the Aggregator's agent as its configuration says. */
 export const startAggregator: Start<AggregatorConfig> = async (config, { keyOf, log }) => {
-  const { rpcUrl, chainId, registry, startBlock, listen } = config;
+  const { startBlock, listen } = config;
   const { epochsPerSweep, figuresPerRequest, promisedPercent } = config;
   const privateKey = await keyOf("walletKey", config.walletKey);
   const meters = new Map(
@@ -16,10 +15,10 @@ export const startAggregator: Start<AggregatorConfig> = async (config, { keyOf, 
       { source: openSource(source), forecast: openForecast(source) },
     ]),
   );
-  const connection = await connect({ rpcUrl, chainId, privateKey, registry });
+  const { connection, store } = await openLink(config, privateKey, log);
   const agent = new AggregatorAgent({
     connection,
-    store: openSqliteStore(config.store),
+    store,
     startBlock,
     policy: { epochsPerSweep, figuresPerRequest, promisedPercent },
     connected: (der) => meters.get(der),

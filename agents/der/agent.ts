@@ -1,6 +1,8 @@
 import { Wallet } from "ethers";
 
-import { type Connection, RefusedError } from "../chain/connection.ts";
+import type { Connection } from "../chain/connection.ts";
+import { RefusedError } from "../chain/refusal.ts";
+import { DryRunError } from "../chain/sender.ts";
 import { ChainFollower, type Service } from "../chain/follower.ts";
 import type { Dispute, Entry, FlowRequest } from "../chain/service-view.ts";
 import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
@@ -102,11 +104,15 @@ export class DerAgent implements Agent {
 
   async advance(): Promise<void> {
     await this.#catchUp();
+    if (await this.#options.connection.sender.settled(this.#follower.head.number)) await this.#act();
+    await this.#sealDisputes();
+  }
+
+  async #act(): Promise<void> {
     const intents = decide(this.#options.wishes, await this.#situation());
     for (const intent of intents) await this.#carryOut(intent);
     // Whoever asks for evidence of what was just done shall find it.
     if (intents.length > 0) await this.#catchUp();
-    await this.#sealDisputes();
   }
 
   async close(): Promise<void> {
@@ -204,6 +210,7 @@ export class DerAgent implements Agent {
       await this.#send(intent);
       this.#log(intent.kind, { ...intent, entry: undefined });
     } catch (error) {
+      if (error instanceof DryRunError) return;
       if (!(error instanceof RefusedError)) throw error;
       const { address } = this.#follower.service;
       if (intent.kind === "join" && FINAL_REFUSALS.has(error.reason)) this.#refusedBy.set(address, error);
@@ -219,22 +226,26 @@ export class DerAgent implements Agent {
       case "join": {
         if (!connection.nativeCoin) await connection.deposit(intent.depositShort);
         const value = connection.nativeCoin ? intent.depositShort * connection.unit : 0n;
-        await connection.send("join", () =>
-          aria.join(intent.powerW, intent.price, this.#meterWallet.address, { value }),
+        await connection.send(
+          "join",
+          aria.join.populateTransaction(intent.powerW, intent.price, this.#meterWallet.address, { value }),
         );
         break;
       }
       case "leave":
-        await connection.send("leave", () => aria.leave());
+        await connection.send("leave", aria.leave.populateTransaction());
         break;
       case "close":
-        await connection.send("close", () => aria.close());
+        await connection.send("close", aria.close.populateTransaction());
         break;
       case "withdraw":
-        await connection.send("withdraw", () => connection.vault.withdraw(intent.amount, this.address));
+        await connection.send(
+          "withdraw",
+          connection.vault.withdraw.populateTransaction(intent.amount, this.address),
+        );
         break;
       case "settleByDefault":
-        await connection.send("settleByDefault", () => aria.settleByDefault(intent.disputeId));
+        await connection.send("settleByDefault", aria.settleByDefault.populateTransaction(intent.disputeId));
         break;
       case "dispute":
         await this.#dispute(intent.epoch, intent.entry, intent.bondShort);
@@ -251,8 +262,9 @@ export class DerAgent implements Agent {
     if (row === undefined || signed === undefined) return;
     const { statement, signature } = signed;
     await connection.deposit(bondShort);
-    await connection.send("raiseDisputeEvent", () =>
-      connection.ariaAt(address).raiseDisputeEvent(statement, signature, row),
+    await connection.send(
+      "raiseDisputeEvent",
+      connection.ariaAt(address).raiseDisputeEvent.populateTransaction(statement, signature, row),
     );
   }
 

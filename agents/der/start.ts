@@ -1,18 +1,16 @@
-import { connect } from "../chain/connection.ts";
+import { openLink } from "../runtime/link.ts";
 import type { Start } from "../runtime/run.ts";
-import { openSqliteStore } from "../store/sqlite.ts";
 import { DerAgent } from "./agent.ts";
 import type { DerConfig } from "./config.ts";
 import { openMeter } from "./meter.ts";
 
 /** Starts a DER's agent as its configuration says. */
 export const startDer: Start<DerConfig> = async (config, { keyOf, log }) => {
-  const { rpcUrl, chainId, registry, startBlock, powerW, price, leaveAtEpoch, listen } = config;
+  const { startBlock, powerW, price, leaveAtEpoch, listen } = config;
   const privateKey = await keyOf("walletKey", config.walletKey);
   const meterKey = await keyOf("meterKey", config.meterKey);
   const source = openMeter(config.source, log);
-  const connection = await connect({ rpcUrl, chainId, privateKey, registry });
-  const store = openSqliteStore(config.store);
+  const { connection, store } = await openLink(config, privateKey, log);
   const wishes = { powerW, price, leaveAtEpoch };
   const agent = new DerAgent({ connection, store, startBlock, meterKey, source, wishes, listen, log });
   log("serving evidence", { url: await agent.serve() });

@@ -1,15 +1,14 @@
-import { connect } from "../chain/connection.ts";
 import { termsOf } from "../chain/service-terms.ts";
 import { energyWs, sum } from "../metering/source.ts";
 import { openForecast, openSource } from "../metering/sources/spec.ts";
+import { openLink } from "../runtime/link.ts";
 import type { Start } from "../runtime/run.ts";
-import { openSqliteStore } from "../store/sqlite.ts";
 import { OperatorAgent } from "./agent.ts";
 import type { OperatorConfig } from "./config.ts";
 
 /** Starts the Operator's agent as its configuration says. */
 export const startOperator: Start<OperatorConfig> = async (config, { keyOf, log }) => {
-  const { rpcUrl, chainId, registry, startBlock, funds, epochsPerOrder, firstEpoch, untilEpoch } = config;
+  const { startBlock, funds, epochsPerOrder, firstEpoch, untilEpoch } = config;
   const privateKey = await keyOf("walletKey", config.walletKey);
   const feeders = config.feeders.map(({ sources, ders }) => ({
     source: sum(sources.map(openSource)),
@@ -18,11 +17,11 @@ export const startOperator: Start<OperatorConfig> = async (config, { keyOf, log 
   const { inspected } = config;
   const urls = new Map(config.evidence.map(({ party, url }) => [party, url]));
   const baselineAt = baselineOf(config);
-  const connection = await connect({ rpcUrl, chainId, privateKey, registry });
+  const { connection, store } = await openLink(config, privateKey, log);
   const { rules } = await termsOf(connection.ariaAt(await connection.registry.current()));
   return new OperatorAgent({
     connection,
-    store: openSqliteStore(config.store),
+    store,
     startBlock,
     policy: { funds, epochsPerOrder, firstEpoch, untilEpoch },
     feeders,

@@ -8,6 +8,13 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
+/** JSON has no bigint: amounts stand there as whole numbers, or as decimal strings where they may be large. */
+const amount = z
+  .union([z.number().int().nonnegative(), z.string().regex(/^\d+$/)], {
+    error: "must be a whole number from 0, in quotes where it is above 2^53",
+  })
+  .transform((value) => BigInt(value));
+
 const address = z
   .string()
   .regex(/^0x[0-9a-fA-F]{40}$/, { error: "must be an address: 0x and 40 hex digits", abort: true })
@@ -65,6 +72,19 @@ export const agentSchema = z.strictObject({
   pollSeconds: z.number().positive().default(2).meta({
     description: "how often the node is asked for a new block, seconds",
   }),
+  gas: z
+    .strictObject({
+      gweiPerHour: amount.prefault(100_000_000).meta({
+        description: "what transactions may cost in any hour, gwei (a billionth of a coin)",
+      }),
+      bumpAfterSeconds: z.number().int().min(1).default(45).meta({
+        description: "a transaction not mined for so long is sent again with higher fees, seconds",
+      }),
+    })
+    .prefault({}),
+  dryRun: z.boolean().default(false).meta({
+    description: "whether transactions are only tried, and told in the log; nothing is sent",
+  }),
   log: z
     .strictObject({
       level: z
@@ -103,11 +123,4 @@ export interface Listen {
   readonly behindProxy?: boolean;
 }
 
-/** JSON has no bigint: amounts stand there as whole numbers, or as decimal strings where they may be large. */
-export const amount = z
-  .union([z.number().int().nonnegative(), z.string().regex(/^\d+$/)], {
-    error: "must be a whole number from 0, in quotes where it is above 2^53",
-  })
-  .transform((value) => BigInt(value));
-
-export { address as addressSchema, keySource as keySourceSchema, KEY_HELP };
+export { address as addressSchema, amount, keySource as keySourceSchema, KEY_HELP };

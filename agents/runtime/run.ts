@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isError } from "ethers";
 
 import { ChainMismatchError, NodeBehindError } from "../chain/connection.ts";
+import { NotSentError, PendingError } from "../chain/sender.ts";
 import { ReplayError } from "../metering/sources/csv.ts";
 import { StoreError } from "../store/store.ts";
 import { ConfigError, type KeySource } from "./config.ts";
@@ -75,7 +76,7 @@ async function advancing(
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      await agent.advance();
+      await advanced(agent);
       metrics.looked();
       log("looked");
     } catch (error) {
@@ -84,6 +85,15 @@ async function advancing(
       log("try again at the next poll", { reason: error.message });
     }
     await sleep(pollSeconds * 1000, undefined, { signal }).catch(ignoreAbort);
+  }
+}
+
+/** A transaction that is on its way is looked after at the next poll. */
+async function advanced(agent: Agent): Promise<void> {
+  try {
+    await agent.advance();
+  } catch (error) {
+    if (!(error instanceof PendingError)) throw error;
   }
 }
 
@@ -101,11 +111,12 @@ function aborted(signal: AbortSignal): Promise<void> {
 
 /**
  * Worth another try at the next poll, while the meters go on: the node did not answer, not in time, or is behind; or a
- * transaction could not be sent as things are (no coins for gas, a nonce used meanwhile).
+ * transaction could not be sent as things are (no coins for gas, a nonce used meanwhile, the limit for gas reached).
  */
 function isTransient(error: unknown): error is Error {
   return (
     error instanceof NodeBehindError ||
+    error instanceof NotSentError ||
     isError(error, "INSUFFICIENT_FUNDS") ||
     isError(error, "NONCE_EXPIRED") ||
     isError(error, "REPLACEMENT_UNDERPRICED") ||

@@ -1,6 +1,7 @@
 import { faultAfter, type StampedReading } from "../metering/reading.ts";
 import { openToRead, openToWrite, type StoreFile } from "./sqlite-file.ts";
 import type { Tables } from "./sqlite-tables.ts";
+import { SqliteTransactions } from "./sqlite-transactions.ts";
 import {
   BrokenChainError,
   ConflictError,
@@ -92,6 +93,13 @@ class SqliteReader implements StoreReader {
 }
 
 class SqliteStore extends SqliteReader implements ReadingStore {
+  readonly transactions: SqliteTransactions;
+
+  constructor(file: StoreFile) {
+    super(file);
+    this.transactions = new SqliteTransactions(file.database, (work) => this.#transaction(work));
+  }
+
   appendReadings(readings: readonly StampedReading[], memories: readonly MeterMemory[] = []): Promise<void> {
     return this.#transaction(() => {
       const ends = new Map<string, StampedReading | undefined>();
@@ -159,13 +167,14 @@ class SqliteStore extends SqliteReader implements ReadingStore {
   }
 
   /** SQLite's calls block, so nothing comes between a transaction's first statement and its last. */
-  #transaction(work: () => void): Promise<void> {
+  #transaction<T>(work: () => T): Promise<T> {
     const { database } = this.file;
     return promised(() => {
       database.exec("BEGIN IMMEDIATE");
       try {
-        work();
+        const result = work();
         database.exec("COMMIT");
+        return result;
       } catch (error) {
         this.#rollBack();
         throw error;

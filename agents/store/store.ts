@@ -1,4 +1,5 @@
 import type { ChainFault, StampedReading } from "../metering/reading.ts";
+import type { TransactionStore } from "./transactions.ts";
 
 /**
  * A flow statement a meter signed: what it delivered in an epoch, as the payload that `signature` is over.
@@ -97,6 +98,8 @@ export interface StoreReader {
  * One writer has it at a time, from opening to closing.
  */
 export interface ReadingStore extends StoreReader {
+  /** What the party's key signed and sent. */
+  readonly transactions: TransactionStore;
   /**
    * Appends to the chains of one or more meters, all or nothing, oldest first. Readings are never changed or
    * deleted. Memories replace those their meters left before, in the same transaction.

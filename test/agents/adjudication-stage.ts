@@ -252,8 +252,7 @@ export class Courtroom {
     const { view } = this.books.service;
     const account = this.accountOf("x");
     const row = proofOf(view.settledRequest(view.entryOf(account, epoch)!.request), account)!;
-    await this.#x.send("raiseDisputeEvent", () =>
-      this.#x.ariaAt(this.venue.aria).raiseDisputeEvent(statement, signature, row),
+    await this.#x.send("raiseDisputeEvent", this.#x.ariaAt(this.venue.aria).raiseDisputeEvent.populateTransaction(statement, signature, row),
     );
   }
 
@@ -265,10 +264,7 @@ export class Courtroom {
     secondSignature: string,
   ): Promise<void> {
     const account = this.accountOf("x");
-    await this.#auditor.send("proveEquivocation", () =>
-      this.#auditor
-        .ariaAt(this.venue.aria)
-        .proveEquivocation(account, first, firstSignature, second, secondSignature),
+    await this.#auditor.send("proveEquivocation", this.#auditor.ariaAt(this.venue.aria).proveEquivocation.populateTransaction(account, first, firstSignature, second, secondSignature),
     );
   }
 

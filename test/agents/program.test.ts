@@ -181,7 +181,7 @@ describe("The DER's program", function () {
         "# A comment.",
         "rpcUrl: http://127.0.0.1:1 # nobody is there",
         `registry: ${chain.addresses.registry}`,
-        "store: der.sqlite",
+        `store: ${join(folder, "elsewhere.sqlite")}`,
         "walletKey: DER_KEY",
         "meterKey: METER_KEY",
         "powerW: 10000",
