@@ -5,7 +5,8 @@ import { hexlify, ZeroHash } from "ethers";
 import type { Connection } from "../chain/connection.ts";
 import { RefusedError } from "../chain/refusal.ts";
 import { DryRunError } from "../chain/sender.ts";
-import { ChainFollower, type Service } from "../chain/follower.ts";
+import type { Service } from "../chain/books.ts";
+import { ChainFollower } from "../chain/follower.ts";
 import type { Dispute, FlowRequest } from "../chain/service-view.ts";
 import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
 import { readingsOf, type SignedEpoch, signEpoch } from "../evidence/bundle.ts";
@@ -21,6 +22,7 @@ import { SimulatedMeter } from "../metering/simulated-meter.ts";
 import { energyWs, type MeterSource } from "../metering/source.ts";
 import type { Listen } from "../runtime/config.ts";
 import { type Log, silent } from "../runtime/log.ts";
+import { type Figures, figuresOf } from "../runtime/figures.ts";
 import type { Agent } from "../runtime/run.ts";
 import { packEnergy, packRows, packShortfalls } from "../settlement/rows.ts";
 import type { ReadingStore } from "../store/store.ts";
@@ -41,6 +43,8 @@ export interface AggregatorOptions {
   readonly connection: Connection;
   readonly store: ReadingStore;
   readonly startBlock: number;
+  /** How many blocks must come after one before it counts; none by default. */
+  readonly confirmations?: number;
   readonly policy: Policy;
   /** Undefined for a DER at whose connection it has no meter: such a one is asked for nothing. */
   readonly connected: (der: string) => Connected | undefined;
@@ -61,7 +65,8 @@ export class AggregatorAgent implements Agent {
 
   constructor(options: AggregatorOptions) {
     this.#options = options;
-    this.#follower = new ChainFollower(options.connection, options.store, options.startBlock);
+    const { connection, store, startBlock, confirmations = 0, log: told } = options;
+    this.#follower = new ChainFollower(connection, store, startBlock, { confirmations, told });
     this.#recorder = new Recorder(options.store);
     this.#log = options.log ?? silent;
   }
@@ -97,6 +102,10 @@ export class AggregatorAgent implements Agent {
       await this.#carryOut(intent);
       await this.#catchUp(); // the next page draws on what this one left, and evidence may be asked for at once
     }
+  }
+
+  get figures(): Figures {
+    return figuresOf(this.#options.connection, this.#follower);
   }
 
   async close(): Promise<void> {

@@ -6,7 +6,7 @@ import type { AggregatorConfig } from "./config.ts";
 
 /** Starts the Aggregator's agent as its configuration says. */
 export const startAggregator: Start<AggregatorConfig> = async (config, { keyOf, log }) => {
-  const { startBlock, listen } = config;
+  const { startBlock, confirmations, listen } = config;
   const { epochsPerSweep, figuresPerRequest, promisedPercent } = config;
   const privateKey = await keyOf("walletKey", config.walletKey);
   const meters = new Map(
@@ -20,6 +20,7 @@ export const startAggregator: Start<AggregatorConfig> = async (config, { keyOf, 
     connection,
     store,
     startBlock,
+    confirmations,
     policy: { epochsPerSweep, figuresPerRequest, promisedPercent },
     connected: (der) => meters.get(der),
     listen,

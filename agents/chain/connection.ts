@@ -1,11 +1,4 @@
-import {
-  Contract,
-  type ContractTransaction,
-  type JsonRpcProvider,
-  type TransactionReceipt,
-  Wallet,
-  ZeroAddress,
-} from "ethers";
+import { Contract, type ContractTransaction, type TransactionReceipt, Wallet, ZeroAddress } from "ethers";
 
 import {
   ARIA__factory,
@@ -17,12 +10,12 @@ import {
 } from "../../types/index.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
 import type { TransactionStore } from "../store/transactions.ts";
-import { nodeAt } from "./node.ts";
+import { type Node, nodeAt } from "./node.ts";
 import { Sender, type SendingRules, WAIT_FOR_IT } from "./sender.ts";
 
 /** One party's own link to the chain: its node, its key, and the contracts as that key may call them. */
 export interface Connection {
-  readonly provider: JsonRpcProvider;
+  readonly provider: Node;
   readonly wallet: Wallet;
   readonly chainId: bigint;
   readonly registry: Registry;
@@ -49,8 +42,13 @@ export interface Connection {
 
 export interface ConnectionOptions {
   readonly rpcUrl: string;
+  /** More nodes of the same chain, asked in this order when those before fail. */
+  readonly otherRpcUrls?: readonly string[];
   /** The chain it must be; any when omitted. */
   readonly chainId?: number | undefined;
+  /** When a node is not asked; see `EndpointRules`. */
+  readonly maxLagBlocks?: number;
+  readonly maxHeadAgeSeconds?: number | undefined;
   /** 32 bytes as 0x-hex. */
   readonly privateKey: string;
   /** Address of the Registry: the only one a party needs to know. */
@@ -64,24 +62,6 @@ export interface ConnectionOptions {
   readonly onReceipt?: (kind: string, gasUsed: bigint) => void;
 }
 
-/** The node names a block that it does not have: behind a load balancer, the next question may have gone to another. */
-export class NodeBehindError extends Error {
-  override readonly name = "NodeBehindError";
-
-  constructor(block: number) {
-    super(`the node has no block ${block}`);
-  }
-}
-
-/** The node is of another chain than the one that was named. */
-export class ChainMismatchError extends Error {
-  override readonly name = "ChainMismatchError";
-
-  constructor(expected: bigint, received: bigint) {
-    super(`the node is of another chain: expected ${expected}, received ${received}`);
-  }
-}
-
 /**
  * Read once for all connections: TypeChain's factories would read the whole ABI again for each contract. The types
  * below are the ones that those give to the very same objects.
@@ -92,7 +72,17 @@ const REGISTRY = Registry__factory.createInterface();
 
 /** Connects a party to its node and finds the contracts through the Registry. */
 export async function connect(options: ConnectionOptions): Promise<Connection> {
-  const provider = nodeAt(options.rpcUrl);
+  const {
+    rpcUrl,
+    otherRpcUrls: otherUrls,
+    chainId,
+    maxLagBlocks = Infinity,
+    maxHeadAgeSeconds,
+    told,
+  } = options;
+  const expected = chainId === undefined ? undefined : BigInt(chainId);
+  const rules = { chainId: expected, maxLagBlocks, maxHeadAgeSeconds };
+  const provider = nodeAt(rpcUrl, { otherUrls, rules, told });
   try {
     return await connected(provider, options);
   } catch (error) {
@@ -101,11 +91,8 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
   }
 }
 
-async function connected(provider: JsonRpcProvider, options: ConnectionOptions): Promise<Connection> {
+async function connected(provider: Node, options: ConnectionOptions): Promise<Connection> {
   const { chainId } = await provider.getNetwork();
-  if (options.chainId !== undefined && BigInt(options.chainId) !== chainId) {
-    throw new ChainMismatchError(BigInt(options.chainId), chainId);
-  }
   const wallet = new Wallet(options.privateKey, provider);
   const { told, onReceipt, sending: rules = WAIT_FOR_IT } = options;
   const passing = openSqliteStore(":memory:");

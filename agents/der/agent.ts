@@ -3,7 +3,8 @@ import { Wallet } from "ethers";
 import type { Connection } from "../chain/connection.ts";
 import { RefusedError } from "../chain/refusal.ts";
 import { DryRunError } from "../chain/sender.ts";
-import { ChainFollower, type Service } from "../chain/follower.ts";
+import type { Service } from "../chain/books.ts";
+import { ChainFollower } from "../chain/follower.ts";
 import type { Dispute, Entry, FlowRequest } from "../chain/service-view.ts";
 import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
 import { readingsOf, type SignedEpoch, signEpoch, storedEpoch } from "../evidence/bundle.ts";
@@ -14,11 +15,13 @@ import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
 import { spansGap } from "../metering/epoch-energy.ts";
 import { type Device, isDevice, type MeterCounters } from "../metering/devices/device.ts";
 import { DeviceMeter } from "../metering/devices/device-meter.ts";
+import type { StampedReading } from "../metering/reading.ts";
 import { Recorder } from "../metering/recorder.ts";
 import { SimulatedMeter } from "../metering/simulated-meter.ts";
 import type { MeterSource } from "../metering/source.ts";
 import type { Listen } from "../runtime/config.ts";
 import { type Log, silent } from "../runtime/log.ts";
+import { type Figures, figuresOf } from "../runtime/figures.ts";
 import type { Agent } from "../runtime/run.ts";
 import { proofOf } from "../settlement/tree.ts";
 import type { ReadingStore } from "../store/store.ts";
@@ -29,6 +32,8 @@ export interface DerOptions {
   readonly connection: Connection;
   readonly store: ReadingStore;
   readonly startBlock: number;
+  /** How many blocks must come after one before it counts; none by default. */
+  readonly confirmations?: number;
   /** Key of the meter, in a real one sealed inside it. */
   readonly meterKey: string;
   /** What flows through the meter: simulated or replayed, or what a device counts. */
@@ -61,7 +66,8 @@ export class DerAgent implements Agent {
 
   constructor(options: DerOptions) {
     this.#options = options;
-    this.#follower = new ChainFollower(options.connection, options.store, options.startBlock);
+    const { connection, store, startBlock, confirmations = 0, log: told } = options;
+    this.#follower = new ChainFollower(connection, store, startBlock, { confirmations, told });
     this.#recorder = new Recorder(options.store);
     this.#meterWallet = new Wallet(options.meterKey);
     this.#log = options.log ?? silent;
@@ -113,6 +119,10 @@ export class DerAgent implements Agent {
     for (const intent of intents) await this.#carryOut(intent);
     // Whoever asks for evidence of what was just done shall find it.
     if (intents.length > 0) await this.#catchUp();
+  }
+
+  get figures(): Figures {
+    return figuresOf(this.#options.connection, this.#follower);
   }
 
   async close(): Promise<void> {
@@ -186,11 +196,18 @@ export class DerAgent implements Agent {
       if (entry?.request !== request || view.disputes.has((account << 32n) | BigInt(epoch))) continue;
       if (this.#refusedDisputes.has(`${this.#follower.service.address} ${epoch}`)) continue;
       const metered = this.#epochOfMeter(epoch);
-      const { before, energyWh: measuredWh } = await readingsOf(this.#options.store, metered);
+      const { before, readings, energyWh: measuredWh } = await readingsOf(this.#options.store, metered);
+      if (await this.#cannotBeProved([before, ...readings])) continue;
       if (spansGap(before, epoch, metered.epochSeconds)) continue; // what it fed in this epoch alone, nobody can tell
       if (shortChangedWh(entry, measuredWh, terms) > 0n) wanting.push({ epoch, entry, measuredWh });
     }
     return wanting;
+  }
+
+  /** Whether a reading is stamped with a block that the chain dropped: no bundle with it would hold. */
+  async #cannotBeProved(readings: readonly (StampedReading | undefined)[]): Promise<boolean> {
+    const orphans = await this.#options.store.orphans();
+    return orphans.size > 0 && readings.some((reading) => reading && orphans.has(reading.blockHash));
   }
 
   #disputeWindow(request: FlowRequest): "before" | "open" | "after" {

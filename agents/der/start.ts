@@ -6,13 +6,23 @@ import { openMeter } from "./meter.ts";
 
 /** Starts a DER's agent as its configuration says. */
 export const startDer: Start<DerConfig> = async (config, { keyOf, log }) => {
-  const { startBlock, powerW, price, leaveAtEpoch, listen } = config;
+  const { startBlock, confirmations, powerW, price, leaveAtEpoch, listen } = config;
   const privateKey = await keyOf("walletKey", config.walletKey);
   const meterKey = await keyOf("meterKey", config.meterKey);
   const source = openMeter(config.source, log);
   const { connection, store } = await openLink(config, privateKey, log);
   const wishes = { powerW, price, leaveAtEpoch };
-  const agent = new DerAgent({ connection, store, startBlock, meterKey, source, wishes, listen, log });
+  const agent = new DerAgent({
+    connection,
+    store,
+    startBlock,
+    confirmations,
+    meterKey,
+    source,
+    wishes,
+    listen,
+    log,
+  });
   log("serving evidence", { url: await agent.serve() });
   return agent;
 };

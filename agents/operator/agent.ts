@@ -11,6 +11,7 @@ import { Recorder } from "../metering/recorder.ts";
 import { SimulatedMeter } from "../metering/simulated-meter.ts";
 import type { MeterSource } from "../metering/source.ts";
 import { type Log, silent } from "../runtime/log.ts";
+import { type Figures, figuresOf } from "../runtime/figures.ts";
 import type { Agent } from "../runtime/run.ts";
 import { packEnergy } from "../settlement/rows.ts";
 import type { ReadingStore } from "../store/store.ts";
@@ -31,6 +32,8 @@ export interface OperatorOptions {
   readonly connection: Connection;
   readonly store: ReadingStore;
   readonly startBlock: number;
+  /** How many blocks must come after one before it counts; none by default. */
+  readonly confirmations?: number;
   readonly policy: Policy;
   /** The feeder meters, in an order that never changes: their numbers are their places in it. */
   readonly feeders: readonly Feeder[];
@@ -64,7 +67,8 @@ export class OperatorAgent implements Agent {
 
   constructor(options: OperatorOptions) {
     this.#options = options;
-    this.#follower = new ChainFollower(options.connection, options.store, options.startBlock);
+    const { connection, store, startBlock, confirmations = 0, log: told } = options;
+    this.#follower = new ChainFollower(connection, store, startBlock, { confirmations, told });
     this.#recorder = new Recorder(options.store);
     this.#log = options.log ?? silent;
     options.feeders.forEach(({ source, gainPpm = 0n }, feeder) => {
@@ -95,6 +99,10 @@ export class OperatorAgent implements Agent {
     const known = { now: head.timestamp, epoch, service, ledger };
     const intents = decide(policy, { ...known, baselineWh, inspected, audited });
     for (const intent of intents) await this.#carryOut(intent);
+  }
+
+  get figures(): Figures {
+    return figuresOf(this.#options.connection, this.#follower);
   }
 
   async close(): Promise<void> {

@@ -8,7 +8,7 @@ import type { OperatorConfig } from "./config.ts";
 
 /** Starts the Operator's agent as its configuration says. */
 export const startOperator: Start<OperatorConfig> = async (config, { keyOf, log }) => {
-  const { startBlock, funds, epochsPerOrder, firstEpoch, untilEpoch } = config;
+  const { startBlock, confirmations, funds, epochsPerOrder, firstEpoch, untilEpoch } = config;
   const privateKey = await keyOf("walletKey", config.walletKey);
   const feeders = config.feeders.map(({ sources, ders }) => ({
     source: sum(sources.map(openSource)),
@@ -23,6 +23,7 @@ export const startOperator: Start<OperatorConfig> = async (config, { keyOf, log 
     connection,
     store,
     startBlock,
+    confirmations,
     policy: { funds, epochsPerOrder, firstEpoch, untilEpoch },
     feeders,
     baselineWh: (epoch) => baselineAt(epoch, rules.epochSeconds),

@@ -4,7 +4,7 @@ import Table from "cli-table3";
 import type { Command } from "commander";
 
 import type { Onlooker } from "../chain/onlooker.ts";
-import type { Service } from "../chain/follower.ts";
+import type { Service } from "../chain/books.ts";
 import { addressOfKey } from "../runtime/keys.ts";
 import { openSqliteReader } from "../store/sqlite.ts";
 import { StoreError } from "../store/store.ts";

@@ -44,11 +44,31 @@ export type KeySource = z.output<typeof keySource>;
 const KEY_HELP =
   "an environment variable by its name, { keystore: FILE } for an encrypted file, or prompt to be asked";
 
+const nodeUrl = z.url({ protocol: /^(https?|wss?)$/, error: "must be an http, https, ws or wss address" });
+
 /** What every agent's configuration has. */
 export const agentSchema = z.strictObject({
-  rpcUrl: z.url({ protocol: /^https?$/, error: "must be an http or https address" }).meta({
-    description: "the node's JSON-RPC address",
+  rpcUrl: nodeUrl.meta({
+    description: "the node's JSON-RPC address: http, https, ws or wss",
     example: "http://127.0.0.1:8545",
+  }),
+  otherRpcUrls: z
+    .array(nodeUrl)
+    .default([])
+    .meta({
+      description: "more nodes of the same chain, asked in this order while those before fail or lag",
+      example: ["wss://node.example/key"],
+    }),
+  maxLagBlocks: z.number().int().min(1).default(8).meta({
+    description: "a node is not asked while it is more blocks behind another one",
+  }),
+  maxHeadAgeSeconds: z.number().int().min(1).optional().meta({
+    description:
+      "a node is not asked while its newest block is older by this machine's clock; not looked at when omitted",
+    example: 300,
+  }),
+  confirmations: z.number().int().min(0).max(64).default(0).meta({
+    description: "how many blocks must come after one before the agent counts on it",
   }),
   chainId: z.number().int().positive().optional().meta({
     description: "number of the chain; a node of another one is refused",

@@ -22,11 +22,14 @@ export async function openLink(
   privateKey: string,
   log: Log,
 ): Promise<Link> {
-  const { rpcUrl, chainId, registry, dryRun, gas } = config;
+  const { rpcUrl, otherRpcUrls, maxLagBlocks, maxHeadAgeSeconds, chainId, registry, dryRun, gas } = config;
   const store = openSqliteStore(config.store);
   try {
     const connection = await connect({
       rpcUrl,
+      otherRpcUrls,
+      maxLagBlocks,
+      maxHeadAgeSeconds,
       chainId,
       registry,
       privateKey,

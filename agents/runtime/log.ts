@@ -25,6 +25,8 @@ const WARNINGS = new Set([
   "not bumped",
   "displaced",
   "forgotten",
+  "reorganised",
+  "node rests",
 ]);
 
 /** What is told of every round of work, and so only when it is asked for. */

@@ -9,6 +9,7 @@
  *   seals        bundle_hash | seal                             append-only
  *   hearings     aria, dispute_id | der, aggregator, feeder, evidence_hash, verdict, heard_at
  *                                                               append-only
+ *   orphans      block_hash | block_number                      blocks the chain dropped; append-only
  *   transactions, bids                                          see sqlite-transactions.ts
  *
  * The key is left of the bar. Addresses are 20-byte blobs, hashes and request_id (a uint256) 32-byte ones and
@@ -29,7 +30,7 @@ import { DatabaseSync } from "node:sqlite";
 
 import { Tables } from "./sqlite-tables.ts";
 import { TRANSACTIONS } from "./sqlite-transactions.ts";
-import { StoreFileError, StoreLockedError, StoreVersionError } from "./store.ts";
+import { StoreDiskError, StoreFileError, StoreLockedError, StoreVersionError } from "./store.ts";
 
 const SCHEMA_VERSION = "5";
 /** "PoFl" in ASCII, where SQLite keeps whose file it is. */
@@ -55,6 +56,11 @@ const MEMORIES = `
 
 const OUTBOX = `
   ${TRANSACTIONS}
+  CREATE TABLE orphans (
+    block_hash   BLOB    NOT NULL PRIMARY KEY CHECK (length(block_hash) = 32),
+    block_number INTEGER NOT NULL
+  ) STRICT;
+  ${appendOnly("orphans")}
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
@@ -125,6 +131,8 @@ function appendOnly(table: string): string {
 export interface StoreFile {
   readonly database: DatabaseSync;
   readonly tables: Tables;
+  /** What an error is, of one of the store or of the database: the disk's own are told in a line. */
+  faultOf(error: unknown): unknown;
   close(): void;
 }
 
@@ -141,7 +149,7 @@ export function openToWrite(path: string): StoreFile {
     if (lockPath !== undefined) opened.push(lock(lockPath));
     configure(database);
     prepareFile(database, path);
-    return { database, tables: new Tables(database), close };
+    return { database, tables: new Tables(database), faultOf: diskFaultOf(path), close };
   } catch (error) {
     close();
     throw openingError(path, error);
@@ -157,7 +165,8 @@ export function openToRead(path: string): StoreFile {
     configure(database);
     if (isEmpty(database)) throw new StoreFileError(path, "a Proof of Flow store", "an empty file");
     checkStore(database, path);
-    return { database, tables: new Tables(database), close: database.close.bind(database) };
+    const close = database.close.bind(database);
+    return { database, tables: new Tables(database), faultOf: diskFaultOf(path), close };
   } catch (error) {
     database?.close();
     throw openingError(path, error);
@@ -240,6 +249,18 @@ function checkStore(database: DatabaseSync, path: string): void {
 /** The first value a pragma reports, as text. */
 function pragma(database: DatabaseSync, name: string): string {
   return String(Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
+}
+
+/** SQLite's codes for a disk that fails, or is full. */
+const DISK_FAULTS: ReadonlySet<number | undefined> = new Set([10, 13]);
+
+function diskFaultOf(path: string): (error: unknown) => unknown {
+  return (error) => {
+    if (!(error instanceof Error) || !DISK_FAULTS.has(resultCodeOf(error))) return error;
+    return new StoreDiskError(path, "a disk with room that can be written to", error.message, {
+      cause: error,
+    });
+  };
 }
 
 const SQLITE_BUSY = 5;

@@ -1,4 +1,4 @@
-import { faultAfter, type StampedReading } from "../metering/reading.ts";
+import { type Block, faultAfter, type StampedReading } from "../metering/reading.ts";
 import { openToRead, openToWrite, type StoreFile } from "./sqlite-file.ts";
 import type { Tables } from "./sqlite-tables.ts";
 import { SqliteTransactions } from "./sqlite-transactions.ts";
@@ -85,6 +85,14 @@ class SqliteReader implements StoreReader {
     return promised(() => this.tables.hearings(aria));
   }
 
+  stampsFrom(blockNumber: number): Promise<Block[]> {
+    return promised(() => this.tables.stampsFrom(blockNumber));
+  }
+
+  orphans(): Promise<ReadonlySet<string>> {
+    return promised(() => this.tables.orphans());
+  }
+
   close(): Promise<void> {
     return promised(() => {
       this.file.close();
@@ -141,6 +149,12 @@ class SqliteStore extends SqliteReader implements ReadingStore {
     });
   }
 
+  saveOrphans(blocks: readonly Block[]): Promise<void> {
+    return this.#transaction(() => {
+      for (const block of blocks) this.tables.insertOrphan(block);
+    });
+  }
+
   saveSeal(seal: StoredSeal): Promise<void> {
     return this.#transaction(() => {
       const stored = this.tables.sealOf(seal.bundleHash);
@@ -177,7 +191,7 @@ class SqliteStore extends SqliteReader implements ReadingStore {
         return result;
       } catch (error) {
         this.#rollBack();
-        throw error;
+        throw this.file.faultOf(error);
       }
     });
   }

@@ -1,4 +1,4 @@
-import type { ChainFault, StampedReading } from "../metering/reading.ts";
+import type { Block, ChainFault, StampedReading } from "../metering/reading.ts";
 import type { TransactionStore } from "./transactions.ts";
 
 /**
@@ -89,6 +89,10 @@ export interface StoreReader {
   hearingOf(aria: string, disputeId: bigint): Promise<StoredHearing | undefined>;
   /** All hearings of a contract's disputes, oldest first; of one second, by the dispute's number. */
   hearings(aria: string): Promise<StoredHearing[]>;
+  /** The blocks that readings are stamped with, from this number on. */
+  stampsFrom(blockNumber: number): Promise<Block[]>;
+  /** Hashes of blocks that the chain dropped: readings stamped with one of them cannot be proved. */
+  orphans(): Promise<ReadonlySet<string>>;
   /** Releases the store. It cannot be used after. */
   close(): Promise<void>;
 }
@@ -116,6 +120,8 @@ export interface ReadingStore extends StoreReader {
    * @throws {ConflictError} for another one of that contract and request: only one root can be on chain.
    */
   saveCommitment(commitment: StoredCommitment): Promise<void>;
+  /** Notes that the chain dropped these blocks. */
+  saveOrphans(blocks: readonly Block[]): Promise<void>;
   /**
    * Saves a seal; to be awaited before the bundle leaves the agent. The same one again is welcome.
    * @throws {ConflictError} for another one of that bundle: a key seals a bundle in one way only.
@@ -166,6 +172,11 @@ export class StoreFileError extends StoreError {
 /** The store was written by another version of the schema, a newer one most likely. It was left as it is. */
 export class StoreVersionError extends StoreError {
   override readonly name = "StoreVersionError";
+}
+
+/** The disk is full, or fails. What was not acknowledged was not written; nothing else was changed. */
+export class StoreDiskError extends StoreError {
+  override readonly name = "StoreDiskError";
 }
 
 /** Another process, or another part of this one, has the store open to write. */

@@ -10,7 +10,7 @@ import { StoreFileError, StoreLockedError, StoreVersionError } from "../../agent
 import { ARIA, hash, hearingOf, METER, readingsOf, StoreStage } from "./stage.ts";
 
 /** Takes the tables away that version 5 brought. */
-const NO_OUTBOX = "DROP TABLE bids; DROP TABLE transactions;";
+const NO_OUTBOX = "DROP TABLE bids; DROP TABLE transactions; DROP TABLE orphans;";
 
 describe("File of an SQLite store", function () {
   let stage: StoreStage;
