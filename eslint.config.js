@@ -31,12 +31,12 @@ export default defineConfig(
     rules: { eqeqeq: "error", "no-console": "error", "prefer-const": "error", "no-param-reassign": "error" },
   },
   {
-    // The programs speak to people; everything they call returns what it has to say.
-    files: ["scripts/**", "agents/pof/main.ts"],
+    // The programs and the deep tests speak to people; everything they call returns what it has to say.
+    files: ["scripts/**", "agents/pof/main.ts", "deep/**"],
     rules: { "no-console": "off" },
   },
   {
-    files: ["test/**/*.ts"],
+    files: ["test/**/*.ts", "deep/**/*.ts"],
     rules: {
       // chai's `expect(x).to.be.true`.
       "no-unused-expressions": "off",

@@ -34,8 +34,8 @@ export default defineConfig({
   plugins: [hardhatToolboxMochaEthers, warningsAsErrors],
   paths: { tests: { mocha: "test" } },
   solidity: {
-    // ARIA's runs are as many as its size allows (EIP-170).
-    compilers: [compiler(400)],
+    // As many runs as fit ARIA's creation code, which carries the Annex (EIP-3860).
+    compilers: [compiler(1_500)],
     // A settlement passes through the Vault's loop once for eight DERs, and the Vault has room.
     overrides: { "contracts/Vault.sol": compiler(1_000_000) },
   },

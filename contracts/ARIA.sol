@@ -19,8 +19,8 @@ import {PostingsLibrary} from "./types/Postings.sol";
 
 /// @title ARIA: Aggregator Renewable Integration Agreement (see IARIA).
 /// @dev This file holds what moves energy into money: the Aggregator's bond, the sweep, the release. The rest is in aria/:
-/// Terms (parties and parameters) <- State (storage) <- Agreements (join to leave) <- Front (views) <- Requests (order and
-/// request) <- ARIA, and Disputes (claims and their outcomes), which ARIA runs as its other half.
+/// Terms (parties and parameters) <- State (storage) <- Front (views) <- Requests (order and request) <- ARIA; and the Annex
+/// on the same State, which ARIA runs as its other half: Agreements (join to leave), Disputes (claims and their outcomes).
 contract ARIA is Requests {
     constructor(
         IVault vault_,
@@ -35,6 +35,7 @@ contract ARIA is Requests {
     {
         if (operator == aggregator) revert PartyHasARole(operator);
         Parameters.requireSensible(criteria_, rules_);
+        _progress.lastEpoch = type(uint32).max;
         // Each role is its own admin: nobody outside it, not even the owner, can give it to another key.
         _grantRole(OPERATOR_ROLE, operator);
         _setRoleAdmin(OPERATOR_ROLE, OPERATOR_ROLE);
@@ -190,7 +191,7 @@ contract ARIA is Requests {
                 Octets.put(sweep.octets, word, amounts);
                 (word, amounts) = (LanesLibrary.wordOf(account), Amounts.wrap(0));
             }
-            if (due > 0) Penalties.put(sweep.dues, row, Octets.countOf(sweep.octets), uint64(due));
+            if (due > 0) Penalties.put(sweep.dues, row, sweep.octets.length, uint64(due));
             if (payment > Octets.MOST) PostingsLibrary.put(sweep.postings, account, int256(payment));
             else amounts = amounts.with(LanesLibrary.laneOf(account), int256(payment));
         }
@@ -241,10 +242,13 @@ contract ARIA is Requests {
         unchecked {
             for (uint256 i; i < balances.length; ++i) {
                 Due due = Penalties.at(sweep.dues, i);
-                uint128 terms = FlowRows.terms(rows, due.row(), count);
+                uint96 terms = FlowRows.terms(rows, due.row(), count);
                 uint32 account = FlowRows.accountOf(terms);
+                uint256 deposit = _depositFor(FlowRows.powerOf(terms));
                 uint256 balance = balances[i];
-                uint256 taken = _lesser(_lesser(balance, FlowRows.depositOf(terms)), due.units());
+                uint256 taken = due.units();
+                if (taken > deposit) taken = deposit;
+                if (taken > balance) taken = balance;
                 if (taken < due.units())
                     emit PenaltyCapped(requestId, account, uint64(due.units()), uint64(taken));
                 Penalties.take(sweep.taken, due.row(), uint64(taken));
@@ -252,10 +256,10 @@ contract ARIA is Requests {
                 if (taken > Octets.MOST) {
                     PostingsLibrary.put(sweep.postings, account, -int256(taken));
                 } else {
-                    Octets.add(sweep.octets, due.octet(), LanesLibrary.laneOf(account), -int256(taken));
+                    Octets.add(sweep.octets, due.octetAt(), LanesLibrary.laneOf(account), -int256(taken));
                 }
                 balance -= taken;
-                uint256 floor = _floorOf(FlowRows.depositOf(terms));
+                uint256 floor = _floorOf(deposit);
                 if (balance >= floor) continue;
                 (uint256 payment, ) = _settleRow(rows, shortfalls, due.row(), count);
                 balance += payment;

@@ -10,7 +10,7 @@ import { z } from "zod/v4";
  * change of it goes unseen; `npm run surface` writes it anew.
  */
 
-const CONTRACTS = ["ARIA", "aria/Disputes", "Registry", "Vault"];
+const CONTRACTS = ["ARIA", "aria/Annex", "Registry", "Vault"];
 const ROOT = new URL("../", import.meta.url);
 export const SURFACE_FILE = new URL("contracts/surface.json", ROOT);
 

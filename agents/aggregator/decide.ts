@@ -97,7 +97,7 @@ function offerOf(
   return {
     account,
     price,
-    deposit,
+    powerW,
     capacityWh: capacityWh(powerW, BigInt(rules.epochSeconds)),
     forecastWh: Array.from(
       { length: count },

@@ -5,8 +5,8 @@ export interface Offer {
   readonly account: bigint;
   /** units per kWh */
   readonly price: bigint;
-  /** units */
-  readonly deposit: bigint;
+  /** W */
+  readonly powerW: bigint;
   /** The most it can deliver in an epoch, Wh. */
   readonly capacityWh: bigint;
   /** What it is expected to deliver, Wh per epoch. */
@@ -34,7 +34,7 @@ export function distribute(baselineWh: readonly bigint[], offers: readonly Offer
     }
   });
   return offers
-    .map(({ account, price, deposit }) => ({ account, price, deposit, energyWh: asked.get(account) ?? [] }))
+    .map(({ account, price, powerW }) => ({ account, price, powerW, energyWh: asked.get(account) ?? [] }))
     .filter(({ energyWh }) => energyWh.some((wh) => wh > 0n))
     .sort((a, b) => compare(a.account, b.account));
 }

@@ -1,6 +1,6 @@
 import type { EventFragment, Interface, Result } from "ethers";
 
-import { ARIA__factory, Disputes__factory, Registry__factory, Vault__factory } from "../../types/index.ts";
+import { ARIA__factory, Annex__factory, Registry__factory, Vault__factory } from "../../types/index.ts";
 
 /** A log as the node gives it, but for numbers and the checksum of the address. */
 export interface RawLog {
@@ -27,7 +27,7 @@ export interface ChainEvent {
 
 /** The event of each topic. Looked up here because the library hashes every signature anew to find one. */
 const EVENTS = new Map<string, { contract: Interface; fragment: EventFragment }>();
-for (const factory of [ARIA__factory, Disputes__factory, Vault__factory, Registry__factory]) {
+for (const factory of [ARIA__factory, Annex__factory, Vault__factory, Registry__factory]) {
   const contract = factory.createInterface() as Interface;
   contract.forEachEvent((fragment) => EVENTS.set(fragment.topicHash, { contract, fragment }));
 }

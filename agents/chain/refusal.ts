@@ -1,6 +1,6 @@
 import { Interface, isError } from "ethers";
 
-import { ARIA__factory, Disputes__factory, Registry__factory, Vault__factory } from "../../types/index.ts";
+import { Annex__factory, ARIA__factory, Registry__factory, Vault__factory } from "../../types/index.ts";
 
 /** A contract said no. */
 export class RefusedError extends Error {
@@ -20,7 +20,7 @@ export class RefusedError extends Error {
 
 /** A call to ARIA may fail in any of these, so their errors are looked up together. */
 const ERRORS = new Interface(
-  [ARIA__factory, Disputes__factory, Vault__factory, Registry__factory].flatMap((factory) =>
+  [ARIA__factory, Annex__factory, Vault__factory, Registry__factory].flatMap((factory) =>
     factory.abi.filter((entry) => entry.type === "error"),
   ),
 );

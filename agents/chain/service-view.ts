@@ -16,7 +16,7 @@ import type {
   DisputeDefaultedEvent,
   DisputeRaisedEvent,
   DisputeResolvedEvent,
-} from "../../types/aria/Disputes.ts";
+} from "../../types/aria/Annex.ts";
 
 import type { FlowStatement } from "../evidence/statement.ts";
 import {

@@ -3,20 +3,20 @@ import { concat, dataLength, dataSlice, toBeHex } from "ethers";
 /**
  * How flow requests and shortfalls lie on the wire; the byte layout is that of contracts/libraries/FlowRows.sol:
  *
- *     request    | account 4 | price 4 | deposit 8 | Wh of epoch 0: 4 | Wh of epoch 1: 4 | ...
- *     shortfalls                                   | Wh of epoch 0: 4 | Wh of epoch 1: 4 | ...
+ *     request    | account 4 | price 4 | power 4 | Wh of epoch 0: 4 | Wh of epoch 1: 4 | ...
+ *     shortfalls                                 | Wh of epoch 0: 4 | Wh of epoch 1: 4 | ...
  */
 
 const ENERGY_BYTES = 4;
-const TERMS_BYTES = 16;
+const TERMS_BYTES = 12;
 
 /** What is asked of one DER for a run of epochs. */
 export interface RequestRow {
   account: bigint;
   /** units per kWh */
   price: bigint;
-  /** units */
-  deposit: bigint;
+  /** W */
+  powerW: bigint;
   /** Wh, one an epoch */
   energyWh: bigint[];
 }
@@ -58,7 +58,7 @@ export function packRows(rows: readonly RequestRow[]): string {
     rows.flatMap((row) => [
       toBeHex(row.account, 4),
       toBeHex(row.price, 4),
-      toBeHex(row.deposit, 8),
+      toBeHex(row.powerW, 4),
       packEnergy(row.energyWh),
     ]),
   );
@@ -73,7 +73,7 @@ export function unpackRows(bytes: string, count: number): RequestRow[] {
     return {
       account: unsigned(bytes, at, 4),
       price: unsigned(bytes, at + 4, 4),
-      deposit: unsigned(bytes, at + 8, 8),
+      powerW: unsigned(bytes, at + 8, 4),
       energyWh: unpackEnergy(dataSlice(bytes, at + TERMS_BYTES, at + stride)),
     };
   });

@@ -4,7 +4,6 @@ pragma solidity 0.8.34;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 
 import {IAgreements} from "../interfaces/IAgreements.sol";
-import {Settlement} from "../libraries/Settlement.sol";
 import {Agreement, AgreementLibrary} from "../types/Agreement.sol";
 import {State} from "./State.sol";
 
@@ -13,10 +12,6 @@ abstract contract Agreements is State, IAgreements {
     /// @dev Epochs between the call of `leave` and its effect. Two, so that a request for the next epoch that is
     /// already on its way to the chain cannot be made invalid by it.
     uint32 private constant LEAVE_NOTICE_EPOCHS = 2;
-
-    constructor() {
-        _progress.lastEpoch = type(uint32).max;
-    }
 
     // ------------------------------------------------------------------------------------------------- For the DER
 
@@ -36,11 +31,11 @@ abstract contract Agreements is State, IAgreements {
         if (status != AgreementStatus.None && status != AgreementStatus.Closed) {
             revert WrongAgreementStatus(account, AgreementStatus.None, status);
         }
-        uint64 deposit = uint64(Settlement.depositFor(powerW, DEPOSIT_PER_KW));
+        uint64 deposit = uint64(_depositFor(powerW));
         uint64 balance = vault().balanceOf(account);
         if (balance < deposit) revert DepositTooLow(deposit, balance);
 
-        _agreements[account] = AgreementLibrary.create(account, price, deposit, powerW);
+        _agreements[account] = AgreementLibrary.create(price, powerW);
         ++_progress.prospective;
         emit Joined(account, msg.sender, powerW, price, deposit, meter);
         vault().setLock(msg.sender, deposit);
@@ -141,66 +136,9 @@ abstract contract Agreements is State, IAgreements {
         emit PausedSet(paused_);
     }
 
-    // -------------------------------------------------------------------------------------------------------- Views
-
-    /// @inheritdoc IAgreements
-    function paused() external view returns (bool) {
-        return _progress.paused;
-    }
-
-    /// @inheritdoc IAgreements
-    function retired() external view returns (bool) {
-        uint256 last = _progress.lastEpoch;
-        if (last == type(uint32).max) return false;
-        return block.timestamp >= _startOf(last + 1) && _progress.openRequests == 0;
-    }
-
-    /// @inheritdoc IAgreements
-    function lastEpoch() external view returns (uint32) {
-        return _progress.lastEpoch;
-    }
-
-    /// @inheritdoc IAgreements
-    function openRequests() external view returns (uint32) {
-        return _progress.openRequests;
-    }
-
-    /// @inheritdoc IAgreements
-    function requestedUntil() external view returns (uint32) {
-        return _progress.requestedUntil;
-    }
-
-    /// @inheritdoc IAgreements
-    function agreementOf(uint32 account) external view returns (AgreementView memory) {
-        Agreement agreement = _agreements[account];
-        AgreementStatus status = agreement.status();
-        if (status == AgreementStatus.Active && vault().balanceOf(account) < _floorOf(agreement.deposit())) {
-            status = AgreementStatus.Suspended;
-        }
-        return
-            AgreementView(
-                status,
-                agreement.account(),
-                agreement.powerW(),
-                agreement.price(),
-                agreement.deposit(),
-                agreement.since(),
-                agreement.until()
-            );
-    }
-
-    /// @inheritdoc IAgreements
-    function meterOf(uint32 account, uint32 epoch) external view returns (address) {
-        return _meterOf(account, epoch);
-    }
-
     // ------------------------------------------------------------------------------------------------------ Private
 
-    function _requireNotPaused() internal view {
-        if (_progress.paused) revert WhilePaused();
-    }
-
-    function _requireNotRetiring() internal view {
+    function _requireNotRetiring() private view {
         uint32 last = _progress.lastEpoch;
         if (last != type(uint32).max) revert Retiring(last);
     }

@@ -6,7 +6,6 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
 import {IDisputes} from "../interfaces/IDisputes.sol";
-import {IVault} from "../interfaces/IVault.sol";
 import {Blockstamps} from "../libraries/Blockstamps.sol";
 import {FlowRows} from "../libraries/FlowRows.sol";
 import {FlowTree} from "../libraries/FlowTree.sol";
@@ -16,17 +15,12 @@ import {ENERGY_BYTES} from "../types/EnergyLanes.sol";
 import {PostingsLibrary} from "../types/Postings.sol";
 import {TAKEN_BYTES} from "../types/Penalties.sol";
 import {State} from "./State.sol";
-import {Terms} from "./Terms.sol";
 
 /// @title Disputes: what a DER can claim, and how a claim ends.
-/// @dev The second half of ARIA, in a contract of its own because one contract may not exceed 24,576 bytes of code
-/// (EIP-170). ARIA creates it with its own parameters and runs it by delegatecall: the storage, the balance and the
-/// address it works on, and signs for, are ARIA's. Called directly it finds no requests and no roles, and refuses.
-///
-/// A claim is paid from its request's escrow, which holds at least the price of all that was requested and not
+/// @dev A claim is paid from its request's escrow, which holds at least the price of all that was requested and not
 /// credited until the dispute window is over and no dispute is open. So a dispute can never fail for want of funds, and
 /// nothing is paid twice: credited and awarded energy together never exceed what was requested.
-contract Disputes is State, EIP712, IDisputes {
+abstract contract Disputes is State, EIP712, IDisputes {
     /// @dev What a SettledRow proves of one DER and one epoch.
     struct Proven {
         uint256 requestedWh;
@@ -45,12 +39,7 @@ contract Disputes is State, EIP712, IDisputes {
         uint256 fine;
     }
 
-    constructor(
-        IVault vault_,
-        Accounts memory accounts,
-        Criteria memory criteria_,
-        Rules memory rules_
-    ) Terms(vault_, accounts, criteria_, rules_) EIP712(Statements.DOMAIN_NAME, Statements.DOMAIN_VERSION) {}
+    constructor() EIP712(Statements.DOMAIN_NAME, Statements.DOMAIN_VERSION) {}
 
     // --------------------------------------------------------------------------------------------------------- Claim
 
@@ -281,7 +270,7 @@ contract Disputes is State, EIP712, IDisputes {
         uint256 offset,
         uint256 count
     ) private pure {
-        uint128 terms = FlowRows.terms(row.requests, row.rowInLeaf, count);
+        uint96 terms = FlowRows.terms(row.requests, row.rowInLeaf, count);
         if (FlowRows.accountOf(terms) != account) revert RowOfAnother(account, FlowRows.accountOf(terms));
         proven.price = FlowRows.priceOf(terms);
         proven.requestedWh = FlowRows.requestedIn(row.requests, row.rowInLeaf, offset, count);

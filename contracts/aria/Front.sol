@@ -4,23 +4,67 @@ pragma solidity 0.8.34;
 import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 
 import {IARIA} from "../interfaces/IARIA.sol";
+import {IAgreements} from "../interfaces/IAgreements.sol";
 import {IDisputes} from "../interfaces/IDisputes.sol";
 import {IVault} from "../interfaces/IVault.sol";
 import {Statements} from "../libraries/Statements.sol";
-import {Agreements} from "./Agreements.sol";
-import {Disputes} from "./Disputes.sol";
+import {Agreement} from "../types/Agreement.sol";
+import {Annex} from "./Annex.sol";
+import {State} from "./State.sol";
 
-/// @title Front: the calls that ARIA only answers, or passes on to its Disputes half.
-abstract contract Front is Agreements, IARIA {
+/// @title Front: the calls that ARIA only answers, or passes on to its Annex.
+abstract contract Front is State, IARIA {
     /// @inheritdoc IARIA
-    address public immutable disputes;
+    address public immutable annex;
 
     constructor(IVault vault_, Criteria memory criteria_, Rules memory rules_) {
         Accounts memory accounts = Accounts(OPERATOR_ACCOUNT, AGGREGATOR_ACCOUNT, ESCROW_ACCOUNT, AGGREGATOR);
-        disputes = address(new Disputes(vault_, accounts, criteria_, rules_));
+        annex = address(new Annex(vault_, accounts, criteria_, rules_));
     }
 
-    // ---------------------------------------------------------------------------------------- Disputes: the other half
+    // --------------------------------------------------------------------------------------------- Annex: agreements
+
+    /// @inheritdoc IAgreements
+    function join(uint32, uint32, address) external payable returns (uint32) {
+        _runAnnex();
+    }
+
+    /// @inheritdoc IAgreements
+    function topUp() external payable {
+        _runAnnex();
+    }
+
+    /// @inheritdoc IAgreements
+    function leave() external returns (uint32) {
+        _runAnnex();
+    }
+
+    /// @inheritdoc IAgreements
+    function close() external {
+        _runAnnex();
+    }
+
+    /// @inheritdoc IAgreements
+    function commission(Commissioning[] calldata) external {
+        _runAnnex();
+    }
+
+    /// @inheritdoc IAgreements
+    function reject(address) external {
+        _runAnnex();
+    }
+
+    /// @inheritdoc IAgreements
+    function retire(uint32) external {
+        _runAnnex();
+    }
+
+    /// @inheritdoc IAgreements
+    function setPaused(bool) external {
+        _runAnnex();
+    }
+
+    // ----------------------------------------------------------------------------------------------- Annex: disputes
 
     /// @inheritdoc IDisputes
     function raiseDisputeEvent(
@@ -28,22 +72,22 @@ abstract contract Front is Agreements, IARIA {
         bytes calldata,
         SettledRow calldata
     ) external returns (uint256) {
-        _runDisputes();
+        _runAnnex();
     }
 
     /// @inheritdoc IDisputes
     function resolveDispute(uint256, uint32, Fault, bytes32) external {
-        _runDisputes();
+        _runAnnex();
     }
 
     /// @inheritdoc IDisputes
     function settleByDefault(uint256) external {
-        _runDisputes();
+        _runAnnex();
     }
 
     /// @inheritdoc IDisputes
     function proveContradiction(SettledRow calldata, FlowLeaf calldata, bytes32[] calldata) external {
-        _runDisputes();
+        _runAnnex();
     }
 
     /// @inheritdoc IDisputes
@@ -54,12 +98,12 @@ abstract contract Front is Agreements, IARIA {
         FlowStatement calldata,
         bytes calldata
     ) external {
-        _runDisputes();
+        _runAnnex();
     }
 
-    /// @dev Runs this very call in the code of Disputes, on the storage of ARIA, and ends with its outcome.
-    function _runDisputes() private {
-        address half = disputes;
+    /// @dev Runs this very call in the code of the Annex, on the storage of ARIA, and ends with its outcome.
+    function _runAnnex() private {
+        address half = annex;
         // Memory from 0 on may be overwritten: neither branch returns to Solidity.
         assembly ("memory-safe") {
             calldatacopy(0, 0, calldatasize())
@@ -77,6 +121,58 @@ abstract contract Front is Agreements, IARIA {
     /// @inheritdoc IARIA
     function currentEpoch() external view returns (uint32) {
         return _currentEpoch();
+    }
+
+    /// @inheritdoc IARIA
+    function paused() external view returns (bool) {
+        return _progress.paused;
+    }
+
+    /// @inheritdoc IARIA
+    function retired() external view returns (bool) {
+        uint256 last = _progress.lastEpoch;
+        if (last == type(uint32).max) return false;
+        return block.timestamp >= _startOf(last + 1) && _progress.openRequests == 0;
+    }
+
+    /// @inheritdoc IARIA
+    function lastEpoch() external view returns (uint32) {
+        return _progress.lastEpoch;
+    }
+
+    /// @inheritdoc IARIA
+    function openRequests() external view returns (uint32) {
+        return _progress.openRequests;
+    }
+
+    /// @inheritdoc IARIA
+    function requestedUntil() external view returns (uint32) {
+        return _progress.requestedUntil;
+    }
+
+    /// @inheritdoc IARIA
+    function agreementOf(uint32 account) external view returns (AgreementView memory) {
+        Agreement agreement = _agreements[account];
+        AgreementStatus status = agreement.status();
+        uint64 deposit = uint64(_depositFor(agreement.powerW()));
+        if (status == AgreementStatus.Active && vault().balanceOf(account) < _floorOf(deposit)) {
+            status = AgreementStatus.Suspended;
+        }
+        return
+            AgreementView(
+                status,
+                account,
+                agreement.powerW(),
+                agreement.price(),
+                deposit,
+                agreement.since(),
+                agreement.until()
+            );
+    }
+
+    /// @inheritdoc IARIA
+    function meterOf(uint32 account, uint32 epoch) external view returns (address) {
+        return _meterOf(account, epoch);
     }
 
     /// @inheritdoc IARIA
@@ -115,7 +211,7 @@ abstract contract Front is Agreements, IARIA {
     }
 
     /// @inheritdoc IERC5267
-    /// @dev What Disputes hashes with when ARIA runs it: OpenZeppelin's EIP712 there takes the address it runs at.
+    /// @dev What the Annex hashes with when ARIA runs it: OpenZeppelin's EIP712 there takes the address it runs at.
     function eip712Domain()
         external
         view

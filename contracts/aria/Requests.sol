@@ -127,7 +127,7 @@ abstract contract Requests is Front {
         uint64[] memory balances = vault().balancesOf(accounts);
         unchecked {
             for (uint256 row; row < rowCount; ++row) {
-                uint256 floor = _floorOf(FlowRows.depositOf(FlowRows.terms(rows, row, count)));
+                uint256 floor = _floorOf(_depositFor(FlowRows.powerOf(FlowRows.terms(rows, row, count))));
                 if (balances[row] < floor) revert DepositUnderFloor(accounts[row], floor, balances[row]);
             }
         }
@@ -179,7 +179,7 @@ abstract contract Requests is Front {
         // The sum does not overflow: figures and prices are 32 bits, rows and epochs far fewer than 2^32.
         unchecked {
             for (uint256 row; row < rowCount; ++row) {
-                uint128 terms = FlowRows.terms(rows, row, count);
+                uint96 terms = FlowRows.terms(rows, row, count);
                 uint256 capacityWh = _capacity(terms, previous, firstEpoch, firstEpoch + count);
                 previous = FlowRows.accountOf(terms);
                 (uint256 energyWh, bool beyondLimit) = EnergyRows.draw(left, rows, row, count, capacityWh);
@@ -191,7 +191,7 @@ abstract contract Requests is Front {
 
     /// @dev Checks a row's terms. Returns the most its DER can deliver in an epoch, in Wh.
     function _capacity(
-        uint128 terms,
+        uint96 terms,
         uint32 previous,
         uint256 firstEpoch,
         uint256 untilEpoch
@@ -199,7 +199,8 @@ abstract contract Requests is Front {
         uint32 account = FlowRows.accountOf(terms);
         if (account <= previous) revert RowsOutOfOrder(previous, account);
         Agreement agreement = _agreements[account];
-        if (agreement.terms() != terms) revert TermsMismatch(agreement.terms(), terms);
+        if (agreement.terms() != uint64(terms))
+            revert TermsMismatch(account, agreement.terms(), uint64(terms));
         if (!agreement.inForce(firstEpoch, untilEpoch)) {
             revert AgreementNotInForce(account, agreement.since(), agreement.until());
         }

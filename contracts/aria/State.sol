@@ -4,7 +4,7 @@ pragma solidity 0.8.34;
 import {Agreement} from "../types/Agreement.sol";
 import {Terms} from "./Terms.sol";
 
-/// @title State: what an ARIA remembers. The storage of ARIA and of its Disputes half is this, and nothing else.
+/// @title State: what an ARIA remembers. The storage of ARIA and of its Annex is this, and nothing else.
 abstract contract State is Terms {
     /// @dev Where things stand, in one slot.
     struct Progress {
@@ -30,7 +30,8 @@ abstract contract State is Terms {
     }
 
     Progress internal _progress;
-    mapping(uint256 account => Agreement) internal _agreements;
+    /// @dev By account. An array and not a mapping, so that neighbours share a word: a request that reads one reads both.
+    Agreement[2 ** 32] internal _agreements;
     /// @dev The keys of each account's meters, oldest first.
     mapping(uint256 account => MeterKey[]) internal _meters;
     mapping(uint256 orderId => bytes32) internal _orders;
@@ -65,6 +66,10 @@ abstract contract State is Terms {
     /// @dev What a request stores from its sweep on.
     function _sweptCommitment(bytes32 sweptRoot, bytes32 flowRoot) internal pure returns (bytes32) {
         return keccak256(bytes.concat(sweptRoot, flowRoot));
+    }
+
+    function _requireNotPaused() internal view {
+        if (_progress.paused) revert WhilePaused();
     }
 
     function _requireLength(bytes calldata list, uint256 expected) internal pure {

@@ -107,6 +107,11 @@ abstract contract Terms is IService, IARIATypes, AccessControl {
         return epoch * EPOCH_SECONDS;
     }
 
+    /// @dev The deposit for a power, in units.
+    function _depositFor(uint256 powerW) internal view returns (uint256) {
+        return Settlement.depositFor(powerW, DEPOSIT_PER_KW);
+    }
+
     /// @dev The floor of a deposit, in units, rounded up: what must stand for the agreement to be in force.
     function _floorOf(uint256 deposit) internal view returns (uint256) {
         return (deposit * DEPOSIT_FLOOR_BPS + Settlement.BPS - 1) / Settlement.BPS;

@@ -36,7 +36,7 @@ interface IARIA is IService, IAgreements, IDisputes, IERC5267 {
     /// @notice Requests flow of a page of DERs for a run of epochs, before the first of them starts. The most it can
     /// cost moves from the Operator's account to escrow, or the request fails.
     /// @param order what is left of the order drawn on
-    /// @param rows sorted by account; per DER: account (4), price (4), deposit (8), then Wh per epoch (4 each)
+    /// @param rows sorted by account; per DER: account (4), price (4), power in W (4), then Wh per epoch (4 each)
     function requestFlow(
         Order calldata order,
         uint32 firstEpoch,
@@ -65,6 +65,19 @@ interface IARIA is IService, IAgreements, IDisputes, IERC5267 {
 
     /// @notice The epoch that holds the block's time.
     function currentEpoch() external view returns (uint32);
+    /// @notice Whether joining and requesting are paused.
+    function paused() external view returns (bool);
+    /// @notice Whether the last epoch is over and nothing is open any more.
+    function retired() external view returns (bool);
+    /// @notice The last epoch, or the largest uint32 while none is fixed.
+    function lastEpoch() external view returns (uint32);
+    function openRequests() external view returns (uint32);
+    /// @notice The first epoch that no request covers yet.
+    function requestedUntil() external view returns (uint32);
+    /// @notice The agreement of an account of the Vault, with Suspended computed.
+    function agreementOf(uint32 account) external view returns (AgreementView memory);
+    /// @notice The key that signs for an account in an epoch; zero if none is commissioned.
+    function meterOf(uint32 account, uint32 epoch) external view returns (address);
     function criteria() external view returns (Criteria memory);
     function rules() external view returns (Rules memory);
     function operatorAccount() external view returns (uint32);
@@ -75,6 +88,6 @@ interface IARIA is IService, IAgreements, IDisputes, IERC5267 {
     function orderHash(uint32 orderId) external view returns (bytes32);
     function requestOf(uint32 requestId) external view returns (FlowRequest memory);
     function disputeOf(uint256 disputeId) external view returns (Dispute memory);
-    /// @notice The contract that holds the code of IDisputes; ARIA runs it on its own storage.
-    function disputes() external view returns (address);
+    /// @notice The contract that holds the code of IAgreements and IDisputes; ARIA runs it on its own storage.
+    function annex() external view returns (address);
 }

@@ -106,7 +106,8 @@ interface IARIATypes {
         RequestStatus status;
         uint32 firstEpoch;
         uint16 count;
-        uint16 openDisputes;
+        /// @dev a day of a thousand DERs can have more than 16 bits hold
+        uint32 openDisputes;
         /// @dev unix seconds; 0 until swept
         uint40 sweptAt;
         /// @dev units held in ARIA's account for this request
@@ -210,8 +211,8 @@ interface IARIATypes {
     error RequestOutOfOrder(uint256 expected, uint256 received);
     /// @notice Rows are sorted by account, each once.
     error RowsOutOfOrder(uint32 previous, uint32 received);
-    /// @notice A row's terms are not those of the agreement (account, price and deposit, packed).
-    error TermsMismatch(uint128 expected, uint128 received);
+    /// @notice A row's terms are not those of the agreement (price and power, packed).
+    error TermsMismatch(uint32 account, uint64 expected, uint64 received);
     error AgreementNotInForce(uint32 account, uint256 sinceEpoch, uint256 untilEpoch);
     /// @notice The account's balance is under the floor of its deposit. In units.
     error DepositUnderFloor(uint32 account, uint256 expected, uint256 received);
@@ -313,7 +314,7 @@ interface IARIATypes {
     /// @param baseline Wh per epoch, 4 bytes each
     event BaselineOrdered(uint32 indexed orderId, uint32 firstEpoch, bytes baseline);
     event OrderCancelled(uint32 indexed orderId);
-    /// @param rows per DER: account (4), price (4), deposit (8), then Wh per epoch (4 each)
+    /// @param rows per DER: account (4), price (4), power in W (4), then Wh per epoch (4 each)
     event FlowRequested(
         uint32 indexed requestId,
         uint32 indexed orderId,

@@ -45,20 +45,4 @@ interface IAgreements is IARIATypes {
     /// @notice Stops joining and new requests, or lets them go on. What is requested is swept, disputed and released, and
     /// what is free withdrawn, as ever.
     function setPaused(bool paused) external;
-
-    // -------------------------------------------------------------------------------------------------------- Views
-
-    /// @notice Whether joining and requesting are paused.
-    function paused() external view returns (bool);
-    /// @notice Whether the last epoch is over and nothing is open any more.
-    function retired() external view returns (bool);
-    /// @notice The last epoch, or the largest uint32 while none is fixed.
-    function lastEpoch() external view returns (uint32);
-    function openRequests() external view returns (uint32);
-    /// @notice The first epoch that no request covers yet.
-    function requestedUntil() external view returns (uint32);
-    /// @notice The agreement of an account of the Vault, with Suspended computed.
-    function agreementOf(uint32 account) external view returns (AgreementView memory);
-    /// @notice The key that signs for an account in an epoch; zero if none is commissioned.
-    function meterOf(uint32 account, uint32 epoch) external view returns (address);
 }

@@ -90,7 +90,23 @@ library EnergyRows {
             let end := add(at, mul(count, ENERGY_BYTES))
             let limits := or(mul(limitWh, ONES), TOPS)
             let column := add(left, 32)
-            let above
+            let seen
+            let within := TOPS
+            // Two words at a time, as long as there are two.
+            for {
+                let lastTwo := sub(end, 63)
+            } lt(at, lastTwo) {
+                at := add(at, 64)
+                column := add(column, 64)
+            } {
+                let asked := calldataload(at)
+                let next := calldataload(add(at, 32))
+                seen := or(seen, or(asked, next))
+                within := and(within, and(sub(limits, asked), sub(limits, next)))
+                energyWh := add(energyWh, add(asked, next))
+                mstore(column, sub(mload(column), asked))
+                mstore(add(column, 32), sub(mload(add(column, 32)), next))
+            }
             for {} lt(at, end) {
                 at := add(at, 32)
                 column := add(column, 32)
@@ -100,11 +116,12 @@ library EnergyRows {
                     let unused := shl(3, sub(32, sub(end, at)))
                     asked := shl(unused, shr(unused, asked))
                 }
-                above := or(above, or(asked, not(sub(limits, asked))))
+                seen := or(seen, asked)
+                within := and(within, sub(limits, asked))
                 energyWh := add(energyWh, asked)
                 mstore(column, sub(mload(column), asked))
             }
-            beyondLimit := iszero(iszero(and(above, TOPS)))
+            beyondLimit := iszero(eq(and(within, not(seen)), TOPS))
             energyWh := add(and(shr(32, energyWh), EVENS), and(energyWh, EVENS))
             energyWh := shr(192, mul(energyWh, EVEN_ONES))
         }

@@ -12,14 +12,15 @@ import {DUE_BYTES} from "../types/Penalties.sol";
 /// @notice ARIA settles any request row by row, in Solidity. For one epoch that would be most of what a sweep costs: this loop
 /// does the same in assembly for a sixth of it. It leaves a mistaken shortfall to the other. The tests hold both against each
 /// other.
-/// @dev What a row of 20 bytes looks like in a word (see FlowRows):
+/// @dev What a row of 16 bytes looks like in a word (see FlowRows):
 ///
-///      255     224 223     192 191         128 127      96 95       0
-///     +-----------+-----------+---------------+-----------+----------+
-///     |  account  |   price   |    deposit    |    Wh     | next row |
-///     +-----------+-----------+---------------+-----------+----------+
+///      255     224 223     192 191     160 159     128 127      0
+///     +-----------+-----------+-----------+-----------+----------+
+///     |  account  |   price   |   power   |    Wh     | next row |
+///     +-----------+-----------+-----------+-----------+----------+
 library EpochRows {
-    uint256 private constant ROW_BYTES = 20;
+    uint256 private constant ROW_BYTES = 16;
+    uint256 private constant LANE = 0xffffffff;
     uint256 private constant EVENS = 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff;
     uint256 private constant ONES = 0x0000000000000001000000000000000100000000000000010000000000000001;
 
@@ -39,9 +40,6 @@ library EpochRows {
         bytes memory dues
     ) internal pure returns (bool settled, uint256 paid) {
         assembly ("memory-safe") {
-            function payFor(row) -> payment {
-                payment := div(mul(and(shr(192, row), 0xffffffff), and(shr(96, row), 0xffffffff)), 1000)
-            }
             let at := rows.offset
             let missingAt := shortfalls.offset
             let to := add(octets, 32)
@@ -54,21 +52,31 @@ library EpochRows {
                 let account := shr(224, calldataload(at))
                 let amounts
                 let unused
-                // Rows are sorted. So if the eighth has the last account of the word, and this the first, none is left out.
-                switch and(
-                    eq(xor(shr(224, calldataload(add(at, 140))), account), 7),
-                    and(iszero(and(account, 7)), lt(add(at, 159), end))
-                )
+                // Rows are sorted. So if the eighth has the last account of the word, this has the first, and none is left out.
+                switch and(eq(shr(224, calldataload(add(at, 112))), or(account, 7)), lt(add(at, 127), end))
                 case 1 {
-                    amounts := payFor(calldataload(at))
-                    amounts := or(amounts, shl(32, payFor(calldataload(add(at, 20)))))
-                    amounts := or(amounts, shl(64, payFor(calldataload(add(at, 40)))))
-                    amounts := or(amounts, shl(96, payFor(calldataload(add(at, 60)))))
-                    amounts := or(amounts, shl(128, payFor(calldataload(add(at, 80)))))
-                    amounts := or(amounts, shl(160, payFor(calldataload(add(at, 100)))))
-                    amounts := or(amounts, shl(192, payFor(calldataload(add(at, 120)))))
-                    amounts := or(amounts, shl(224, payFor(calldataload(add(at, 140)))))
-                    at := add(at, 160)
+                    let two := calldataload(at)
+                    amounts := div(mul(and(shr(192, two), LANE), and(shr(128, two), LANE)), 1000)
+                    amounts := or(amounts, shl(32, div(mul(and(shr(64, two), LANE), and(two, LANE)), 1000)))
+                    two := calldataload(add(at, 32))
+                    amounts := or(
+                        amounts,
+                        shl(64, div(mul(and(shr(192, two), LANE), and(shr(128, two), LANE)), 1000))
+                    )
+                    amounts := or(amounts, shl(96, div(mul(and(shr(64, two), LANE), and(two, LANE)), 1000)))
+                    two := calldataload(add(at, 64))
+                    amounts := or(
+                        amounts,
+                        shl(128, div(mul(and(shr(192, two), LANE), and(shr(128, two), LANE)), 1000))
+                    )
+                    amounts := or(amounts, shl(160, div(mul(and(shr(64, two), LANE), and(two, LANE)), 1000)))
+                    two := calldataload(add(at, 96))
+                    amounts := or(
+                        amounts,
+                        shl(192, div(mul(and(shr(192, two), LANE), and(shr(128, two), LANE)), 1000))
+                    )
+                    amounts := or(amounts, shl(224, div(mul(and(shr(64, two), LANE), and(two, LANE)), 1000)))
+                    at := add(at, 128)
                 }
                 default {
                     // Those of the word that there are.
@@ -77,7 +85,8 @@ library EpochRows {
                     } eq(shr(227, row), shr(3, account)) {
                         row := calldataload(at)
                     } {
-                        amounts := or(amounts, shl(and(shr(219, row), 0xe0), payFor(row)))
+                        let payment := div(mul(and(shr(192, row), LANE), and(shr(128, row), LANE)), 1000)
+                        amounts := or(amounts, shl(and(shr(219, row), 0xe0), payment))
                         at := add(at, ROW_BYTES)
                         if eq(at, end) {
                             break
@@ -89,32 +98,31 @@ library EpochRows {
                 for {
                     let missing := shl(unused, shr(unused, calldataload(missingAt)))
                 } missing {} {
-                    let index := shr(5, clz(missing))
-                    let short := and(shr(sub(224, shl(5, index)), missing), 0xffffffff)
-                    missing := xor(missing, shl(sub(224, shl(5, index)), short))
+                    let shift := and(not(clz(missing)), 0xe0)
+                    let short := shr(shift, missing)
+                    missing := xor(missing, shl(shift, short))
+                    let index := sub(7, shr(5, shift))
                     let row := calldataload(add(first, mul(index, ROW_BYTES)))
-                    let wh := and(shr(96, row), 0xffffffff)
+                    let price := and(shr(192, row), LANE)
+                    let wh := and(shr(128, row), LANE)
                     if gt(short, wh) {
                         settled := 0
                         break
                     }
                     // In the row's lane, a payment for all becomes one for what was delivered of it.
-                    let lane := and(shr(219, row), 0xe0)
-                    let unpaid := sub(and(shr(lane, amounts), 0xffffffff), payFor(sub(row, shl(96, short))))
-                    amounts := sub(amounts, shl(lane, unpaid))
+                    let unpaid := sub(div(mul(wh, price), 1000), div(mul(sub(wh, short), price), 1000))
+                    amounts := sub(amounts, shl(and(shr(219, row), 0xe0), unpaid))
                     let allowed := div(mul(wh, toleranceBps), 10000)
                     if lt(allowed, toleranceFloorWh) {
                         allowed := toleranceFloorWh
                     }
                     if gt(short, allowed) {
-                        let price := and(shr(192, row), 0xffffffff)
+                        index := add(index, shr(2, sub(missingAt, shortfalls.offset)))
+                        let octetAt := sub(to, add(octets, 32))
                         let due := div(mul(mul(sub(short, allowed), price), penaltyBps), 10000000)
-                        if due {
-                            index := add(index, shr(2, sub(missingAt, shortfalls.offset)))
-                            let octet := div(sub(to, add(octets, 32)), OCTET_BYTES)
-                            mstore(dueTo, shl(128, or(or(shl(96, index), shl(64, octet)), due)))
-                            dueTo := add(dueTo, DUE_BYTES)
-                        }
+                        // Written in any case, and kept if it is not zero.
+                        mstore(dueTo, shl(128, or(or(shl(96, index), shl(64, octetAt)), due)))
+                        dueTo := add(dueTo, mul(DUE_BYTES, iszero(iszero(due))))
                     }
                 }
                 missingAt := add(missingAt, sub(32, shr(3, unused)))

@@ -4,14 +4,14 @@ pragma solidity 0.8.34;
 import {ENERGY_BYTES, EnergyLanesLibrary, LANES_PER_WORD} from "../types/EnergyLanes.sol";
 
 /// @title FlowRows: how a flow request, and its shortfalls, lie on the wire.
-/// @notice For `count` epochs, a request's row is 16 + 4 * count bytes, a row of shortfalls 4 * count:
+/// @notice For `count` epochs, a request's row is 12 + 4 * count bytes, a row of shortfalls 4 * count:
 ///
-///     request    | account 4 | price 4 | deposit 8 | Wh of epoch 0: 4 | Wh of epoch 1: 4 | ...
-///     shortfalls                                   | Wh of epoch 0: 4 | Wh of epoch 1: 4 | ...
+///     request    | account 4 | price 4 | power 4 | Wh of epoch 0: 4 | Wh of epoch 1: 4 | ...
+///     shortfalls                                 | Wh of epoch 0: 4 | Wh of epoch 1: 4 | ...
 ///
 /// Shortfalls rather than deliveries, because most are zero, and a zero byte of calldata costs a quarter of another.
 library FlowRows {
-    uint256 internal constant TERMS_BYTES = 16;
+    uint256 internal constant TERMS_BYTES = 12;
 
     function rowBytes(uint256 count) internal pure returns (uint256) {
         unchecked {
@@ -42,24 +42,25 @@ library FlowRows {
         }
     }
 
-    /// @dev Account, price and deposit of a row, packed as the upper half of an Agreement.
-    function terms(bytes calldata rows, uint256 row, uint256 count) internal pure returns (uint128 packed) {
+    /// @dev Account, price and power of a row, packed: an account, and the terms of its Agreement.
+    function terms(bytes calldata rows, uint256 row, uint256 count) internal pure returns (uint96 packed) {
         uint256 offset = rowAt(row, count);
         assembly ("memory-safe") {
-            packed := shr(128, calldataload(add(rows.offset, offset)))
+            packed := shr(160, calldataload(add(rows.offset, offset)))
         }
     }
 
-    function accountOf(uint128 packed) internal pure returns (uint32) {
-        return uint32(packed >> 96);
-    }
-
-    function priceOf(uint128 packed) internal pure returns (uint32) {
+    function accountOf(uint96 packed) internal pure returns (uint32) {
         return uint32(packed >> 64);
     }
 
-    function depositOf(uint128 packed) internal pure returns (uint64) {
-        return uint64(packed);
+    function priceOf(uint96 packed) internal pure returns (uint32) {
+        return uint32(packed >> 32);
+    }
+
+    /// @dev In W.
+    function powerOf(uint96 packed) internal pure returns (uint32) {
+        return uint32(packed);
     }
 
     /// @dev The figure of one epoch in a list of 4 bytes each, such as a baseline.

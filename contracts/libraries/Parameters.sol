@@ -15,12 +15,13 @@ library Parameters {
         IARIATypes.Criteria memory criteria,
         IARIATypes.Rules memory rules
     ) internal pure {
-        _requireWithin("minPowerW", criteria.minPowerW, 0, criteria.maxPowerW);
+        _requireWithin("minPowerW", criteria.minPowerW, 1, criteria.maxPowerW);
         _requireWithin("depositFloorBps", criteria.depositFloorBps, 0, Settlement.BPS);
         if (Settlement.depositFor(criteria.maxPowerW, criteria.depositPerKw) > MOST_MONEY) {
             revert IARIATypes.ParameterOutOfRange("depositPerKw", criteria.depositPerKw);
         }
-        _requireWithin("epochSeconds", rules.epochSeconds, 1, type(uint32).max);
+        // Until 2106, an epoch's number then fits an Agreement.
+        _requireWithin("epochSeconds", rules.epochSeconds, 2, type(uint32).max);
         if (Settlement.capacityWh(criteria.maxPowerW, rules.epochSeconds) > MOST_ENERGY) {
             revert IARIATypes.ParameterOutOfRange("maxPowerW", criteria.maxPowerW);
         }

@@ -85,23 +85,19 @@ library Octets {
         }
     }
 
-    function countOf(bytes memory octets) internal pure returns (uint256) {
-        return octets.length / OCTET_BYTES;
-    }
-
-    /// @dev Changes one amount of the octet at `index`. @param change its result must have 32 bits.
-    function add(bytes memory octets, uint256 index, uint256 lane, int256 change) internal pure {
+    /// @dev Changes one amount of the octet that starts at byte `start`. @param change its result must have 32 bits.
+    function add(bytes memory octets, uint256 start, uint256 lane, int256 change) internal pure {
         unchecked {
             uint256 amounts;
             assembly ("memory-safe") {
-                amounts := mload(add(add(octets, 36), mul(index, OCTET_BYTES)))
+                amounts := mload(add(add(octets, 36), start))
             }
             int256 before = Amounts.wrap(amounts).amount(lane);
             // Only the lane's own bits differ.
             uint256 bits = uint256(uint32(int32(before)) ^ uint32(int32(before + change)));
             amounts ^= bits << (lane << 5);
             assembly ("memory-safe") {
-                mstore(add(add(octets, 36), mul(index, OCTET_BYTES)), amounts)
+                mstore(add(add(octets, 36), start), amounts)
             }
         }
     }

@@ -5,9 +5,9 @@ pragma solidity 0.8.34;
 ///
 ///      127      96 95       64 63              0
 ///     +-----------+-----------+-----------------+
-///     |    row    |   octet   |      units      |   16 bytes; a list is these bytes one after the other, in the order of rows
+///     |    row    |  octetAt  |      units      |   16 bytes; a list is these bytes one after the other, in the order of rows
 ///     +-----------+-----------+-----------------+
-///     row: its index. octet: the index of the octet that its account is paid with.
+///     row: its index. octetAt: where in their list the octet starts that its account is paid with, in bytes.
 type Due is uint128;
 
 using Penalties for Due global;
@@ -21,7 +21,7 @@ library Penalties {
         return Due.unwrap(due) >> 96;
     }
 
-    function octet(Due due) internal pure returns (uint256) {
+    function octetAt(Due due) internal pure returns (uint256) {
         return uint32(Due.unwrap(due) >> 64);
     }
 
@@ -46,10 +46,10 @@ library Penalties {
     }
 
     /// @dev Adds a due to a list.
-    function put(bytes memory dues, uint256 row_, uint256 octet_, uint64 units_) internal pure {
+    function put(bytes memory dues, uint256 row_, uint256 octetAt_, uint64 units_) internal pure {
         assembly ("memory-safe") {
             let length := mload(dues)
-            mstore(add(add(dues, 32), length), shl(128, or(or(shl(96, row_), shl(64, octet_)), units_)))
+            mstore(add(add(dues, 32), length), shl(128, or(or(shl(96, row_), shl(64, octetAt_)), units_)))
             mstore(dues, add(length, DUE_BYTES))
         }
     }

@@ -48,7 +48,7 @@ function settledRequest(rowCount: number, count: number): Swept {
   const rows = indices.map((row) => ({
     account: row === rowCount - 1 ? 2n ** 32n - 1n : BigInt(2 + 3 * row),
     price: row === 0 ? 2n ** 32n - 1n : BigInt(100 + row),
-    deposit: row === 0 ? 2n ** 64n - 1n : BigInt(row) * 1_000_000_007n,
+    powerW: row === 0 ? 2n ** 32n - 1n : BigInt(row) * 1_000_003n,
     energyWh: Array.from({ length: count }, (_, epoch) => (row === 0 ? LARGEST_WH : wh(row, epoch))),
   }));
   const shortfallsWh = rows.map(({ energyWh }, row) =>

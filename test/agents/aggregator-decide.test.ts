@@ -117,7 +117,7 @@ describe("The Aggregator decides", function () {
     it("on the terms of the agreements", function () {
       const [request] = requested({ orders, agreements: [agreement()] });
       expect(request?.rows).to.deep.equal([
-        { account: 5n, price: 30_000n, deposit: 1_000_000n, energyWh: [2_000n] },
+        { account: 5n, price: 30_000n, powerW: 10_000n, energyWh: [2_000n] },
       ]);
     });
 
@@ -215,7 +215,7 @@ describe("distribute", function () {
         fc.record({
           account: fc.bigInt({ min: 1n, max: 50n }),
           price: fc.bigInt({ min: 1n, max: 5n }),
-          deposit: wh,
+          powerW: wh,
           capacityWh: wh,
           forecastWh: fc.array(wh, { minLength: epochs, maxLength: epochs }),
         }),
@@ -286,7 +286,7 @@ describe("distribute", function () {
   });
 
   it("prefers the lower account among equal prices, in whatever order they offer", function () {
-    const offer = { price: 1n, deposit: 0n, capacityWh: 100n, forecastWh: [100n] };
+    const offer = { price: 1n, powerW: 0n, capacityWh: 100n, forecastWh: [100n] };
     const offers = [
       { ...offer, account: 9n },
       { ...offer, account: 3n },
@@ -303,7 +303,7 @@ describe("paged", function () {
     const accounts = fc.array(fc.bigInt({ min: 1n, max: 99n }), { maxLength: 30 });
     fc.assert(
       fc.property(accounts, fc.integer({ min: 1, max: 10 }), (list, size) => {
-        const rows = list.map((account) => ({ account, price: 1n, deposit: 1n, energyWh: [1n] }));
+        const rows = list.map((account) => ({ account, price: 1n, powerW: 1n, energyWh: [1n] }));
         const pages = paged(rows, size);
         expect(pages.flat()).to.deep.equal(rows);
         for (const page of pages) expect(page.length).to.be.within(1, size);

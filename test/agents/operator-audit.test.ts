@@ -12,7 +12,7 @@ const ACCOUNTS = [5n, 6n] as const;
 const ROWS = ACCOUNTS.map((account) => ({
   account,
   price: 30_000n,
-  deposit: 1_000_000n,
+  powerW: 10_000n,
   energyWh: [2_000n, 2_000n],
 }));
 /** 2,000 Wh were asked for of each in each epoch. */

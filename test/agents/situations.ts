@@ -76,7 +76,7 @@ export function flowRequest(
   const one = {
     account: 5n,
     price: 30_000n,
-    deposit: 1_000_000n,
+    powerW: 10_000n,
     energyWh: Array<bigint>(count).fill(2_000n),
   };
   return {

@@ -261,9 +261,9 @@ describe("The proof of what was settled", function () {
     const row = rowProof(request, der);
     const send = (changed: Claim["row"] & object) =>
       raise(system, der, request, epoch, 2_000n, { row: changed });
-    await refused(send({ requests: row.requests.slice(0, -2) }), aria, "MalformedBytes", 28n, 83n);
-    await refused(send({ requests: "0x" }), aria, "MalformedBytes", 28n, 0n);
-    await refused(send({ rowInLeaf: 3 }), aria, "MalformedBytes", 28n, 84n);
+    await refused(send({ requests: row.requests.slice(0, -2) }), aria, "MalformedBytes", 24n, 71n);
+    await refused(send({ requests: "0x" }), aria, "MalformedBytes", 24n, 0n);
+    await refused(send({ rowInLeaf: 3 }), aria, "MalformedBytes", 24n, 72n);
     await refused(send({ shortfalls: row.shortfalls.slice(0, -2) }), aria, "MalformedBytes", 36n, 35n);
     await refused(send({ penalties: `${row.penalties}00` }), aria, "MalformedBytes", 24n, 25n);
   });
@@ -298,32 +298,32 @@ describe("The proof of what was settled", function () {
 
 describe("Disputes, called directly and not through ARIA,", function () {
   it("does nothing for anyone", async function () {
-    const { request, epoch, disputes, ...system } = await loadFixture(swept);
-    const der = derAt({ disputes, ...system }, 0);
+    const { request, epoch, annex, ...system } = await loadFixture(swept);
+    const der = derAt({ annex, ...system }, 0);
     const statement = await statementOf(der, epoch, 2_000n);
     const row = rowProof(request, der);
-    const verifyingContract = await disputes.getAddress();
-    const signature = await signed({ disputes, ...system }, statement, der.meter, { verifyingContract });
-    const raising = disputes.connect(der.signer).raiseDisputeEvent(statement, signature, row);
-    await refused(raising, disputes, "WrongRequestStatus", 1n, RequestStatus.Swept, RequestStatus.None);
+    const verifyingContract = await annex.getAddress();
+    const signature = await signed({ annex, ...system }, statement, der.meter, { verifyingContract });
+    const raising = annex.connect(der.signer).raiseDisputeEvent(statement, signature, row);
+    await refused(raising, annex, "WrongRequestStatus", 1n, RequestStatus.Swept, RequestStatus.None);
     const disputeId = disputeIdOf(der, epoch);
-    await raise({ disputes, ...system }, der, request, epoch, 2_000n);
-    const role = await disputes.OPERATOR_ROLE();
+    await raise({ annex, ...system }, der, request, epoch, 2_000n);
+    const role = await annex.OPERATOR_ROLE();
     const args = [system.operator.address, role];
-    const ruling = disputes.connect(system.operator).resolveDispute(disputeId, 0n, 0n, id("evidence"));
-    await refused(ruling, disputes, "AccessControlUnauthorizedAccount", ...args);
+    const ruling = annex.connect(system.operator).resolveDispute(disputeId, 0n, 0n, id("evidence"));
+    await refused(ruling, annex, "AccessControlUnauthorizedAccount", ...args);
     const states = [DisputeStatus.Open, DisputeStatus.None];
-    await refused(disputes.settleByDefault(disputeId), disputes, "WrongDisputeStatus", disputeId, ...states);
-    const contradiction = disputes.proveContradiction(row, flowLeaf(der, epoch, 0n), []);
-    await refused(contradiction, disputes, "WrongRequestStatus", 1n, RequestStatus.Swept, RequestStatus.None);
+    await refused(annex.settleByDefault(disputeId), annex, "WrongDisputeStatus", disputeId, ...states);
+    const contradiction = annex.proveContradiction(row, flowLeaf(der, epoch, 0n), []);
+    await refused(contradiction, annex, "WrongRequestStatus", 1n, RequestStatus.Swept, RequestStatus.None);
   });
 
   it("gives its roles to nobody", async function () {
-    const { disputes, operator, owner } = await loadFixture(swept);
-    const [role, admin] = [await disputes.OPERATOR_ROLE(), ZeroHash];
+    const { annex, operator, owner } = await loadFixture(swept);
+    const [role, admin] = [await annex.OPERATOR_ROLE(), ZeroHash];
     for (const caller of [operator, owner]) {
-      const call = disputes.connect(caller).grantRole(role, caller);
-      await refused(call, disputes, "AccessControlUnauthorizedAccount", caller.address, admin);
+      const call = annex.connect(caller).grantRole(role, caller);
+      await refused(call, annex, "AccessControlUnauthorizedAccount", caller.address, admin);
     }
   });
 });

@@ -5,7 +5,7 @@ import { ErrorFragment, type Interface } from "ethers";
 
 import {
   ARIA__factory,
-  Disputes__factory,
+  Annex__factory,
   IARIA__factory,
   IRegistry__factory,
   IVault__factory,
@@ -36,7 +36,7 @@ function errorsOf(contract: { abi: readonly object[] }): string[] {
 describe("The errors of", function () {
   for (const [name, contract] of Object.entries({
     ARIA: ARIA__factory,
-    Disputes: Disputes__factory,
+    Annex: Annex__factory,
     Vault: Vault__factory,
     Registry: Registry__factory,
   })) {

@@ -7,8 +7,8 @@ import * as rules from "../../agents/settlement/rules.ts";
 import {
   type ARIA,
   ARIA__factory,
-  type Disputes,
-  Disputes__factory,
+  type Annex,
+  Annex__factory,
   IVault__factory,
   type Registry,
   Registry__factory,
@@ -93,7 +93,7 @@ export interface System {
   vault: Vault;
   aria: ARIA;
   /** the other half of ARIA, called directly */
-  disputes: Disputes;
+  annex: Annex;
   accounts: { operator: bigint; aggregator: bigint; escrow: bigint };
   criteria: Criteria;
   rules: Rules;
@@ -195,7 +195,7 @@ export async function withNewAria(ground: Ground & { registry?: Registry }): Pro
     ...ground,
     registry: ground.registry ?? (await new Registry__factory(owner).deploy(owner)),
     aria,
-    disputes: Disputes__factory.connect(await aria.disputes(), ground.stranger),
+    annex: Annex__factory.connect(await aria.annex(), ground.stranger),
     accounts: {
       operator: await aria.operatorAccount(),
       aggregator: await aria.aggregatorAccount(),

@@ -231,7 +231,7 @@ describe("A sweep", function () {
     const cut = aria
       .connect(system.aggregator)
       .sweepEpoch(request.requestId, packRows(request.rows).slice(0, -2), "0x", FLOW_ROOT);
-    await refused(cut, aria, "MalformedBytes", 20n, 59n);
+    await refused(cut, aria, "MalformedBytes", 16n, 47n);
     const empty = aria.connect(system.aggregator).sweepEpoch(request.requestId, "0x", "0x", FLOW_ROOT);
     await refused(empty, aria, "EmptyRequest");
   });

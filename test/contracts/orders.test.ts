@@ -233,8 +233,8 @@ describe("A request", function () {
       aria.connect(aggregator).requestFlow(orderArgument(order), first, count, bytes);
     await refused(request(0, rows), aria, "EmptyRequest");
     await refused(request(2, "0x"), aria, "EmptyRequest");
-    await refused(request(1, rows), aria, "MalformedBytes", 20n, 24n);
-    await refused(request(2, `${rows}00`), aria, "MalformedBytes", 24n, 25n);
+    await refused(request(1, rows), aria, "MalformedBytes", 16n, 20n);
+    await refused(request(2, `${rows}00`), aria, "MalformedBytes", 20n, 21n);
   });
 
   it("can be made until the last second before its first epoch", async function () {
@@ -259,7 +259,7 @@ describe("A request", function () {
       );
     await refused(send([two, one]), aria, "RowsOutOfOrder", two.account, one.account);
     await refused(send([one, one]), aria, "RowsOutOfOrder", one.account, one.account);
-    await refused(send([{ ...one, account: 0n, deposit: 0n }]), aria, "RowsOutOfOrder", 0n, 0n);
+    await refused(send([{ ...one, account: 0n, powerW: 0n }]), aria, "RowsOutOfOrder", 0n, 0n);
   });
 
   it("may be a further page of the same epochs, with accounts that follow", async function () {
@@ -298,17 +298,17 @@ describe("A request", function () {
   it("is on the terms of the agreement", async function () {
     const { order, first, ...system } = await loadOrdered();
     const der = derAt(system, 0);
-    const termsOf = ({ account, price, deposit }: typeof der) => (account << 96n) | (price << 64n) | deposit;
+    const termsOf = ({ price, powerW }: typeof der) => (price << 32n) | powerW;
     for (const changed of [
       { ...der, price: der.price + 1n },
-      { ...der, deposit: der.deposit - 1n },
+      { ...der, powerW: der.powerW - 1n },
     ]) {
       const call = sendRequest(system, order, first, [rowOf(changed, [1n])]);
-      await refused(call, system.aria, "TermsMismatch", termsOf(der), termsOf(changed));
+      await refused(call, system.aria, "TermsMismatch", der.account, termsOf(der), termsOf(changed));
     }
-    const nobody = { ...der, account: 99n, deposit: 0n };
+    const nobody = { ...der, account: 99n, powerW: 0n };
     const call = sendRequest(system, order, first, [rowOf(nobody, [1n])]);
-    await refused(call, system.aria, "TermsMismatch", 0n, termsOf(nobody));
+    await refused(call, system.aria, "TermsMismatch", 99n, 0n, termsOf(nobody));
   });
 
   it("is refused for who is not in force", async function () {

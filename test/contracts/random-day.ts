@@ -1,8 +1,7 @@
-import { uniformInt } from "pure-rand/distribution/uniformInt";
-import { xoroshiro128plus } from "pure-rand/generator/xoroshiro128plus";
 import { id, Wallet } from "ethers";
 
 import { disputeIdOf, flowLeaf, type FlowLeaf, flowTree, raise, rowProof } from "./claims.ts";
+import { Dice } from "./dice.ts";
 import {
   commission,
   type Der,
@@ -24,16 +23,17 @@ import { orderBaseline, type Request, requestFlow, rowOf, sumOf, sweep, sweepWin
  */
 export class RandomDay {
   readonly #system: System;
-  readonly #random: ReturnType<typeof xoroshiro128plus>;
+  readonly #dice: Dice;
   readonly #requests: Request[] = [];
   readonly #leaves = new Map<bigint, { leaves: FlowLeaf[]; proofs: string[][] }>();
   /** replaced meters are followed here */
   readonly #ders: Der[];
   #orderedUntil = 0n;
+  #meters = 0;
 
   constructor(system: System, seed: number) {
     this.#system = system;
-    this.#random = xoroshiro128plus(seed);
+    this.#dice = new Dice(seed);
     this.#ders = system.ders.map((der) => ({ ...der }));
   }
 
@@ -45,14 +45,6 @@ export class RandomDay {
       await this.#request();
       for (const request of this.#requests) await this.#follow(request);
     }
-  }
-
-  #draw(below: number): number {
-    return uniformInt(this.#random, 0, below - 1);
-  }
-
-  #oneIn(chances: number): boolean {
-    return this.#draw(chances) === 0;
   }
 
   /** Does what may be refused. */
@@ -69,31 +61,31 @@ export class RandomDay {
   /** Joins, meters, money and farewells. */
   async #comeAndGo(): Promise<void> {
     const { aria, vault, operator, aggregator } = this.#system;
-    const der = this.#ders[this.#draw(this.#ders.length)];
+    const der = this.#ders[this.#dice.draw(this.#ders.length)];
     if (!der) return;
-    const value = BigInt(1 + this.#draw(300_000)) * UNIT;
-    if (this.#oneIn(6)) {
+    const value = BigInt(1 + this.#dice.draw(300_000)) * UNIT;
+    if (this.#dice.oneIn(6)) {
       const joiner = await newDer(100 + this.#ders.length, this.#system.criteria);
       await join(this.#system, joiner);
-      if (this.#oneIn(4)) await aria.connect(operator).reject(joiner.signer);
+      if (this.#dice.oneIn(4)) await aria.connect(operator).reject(joiner.signer);
       else await commission(this.#system, [joiner]);
       this.#ders.push(joiner);
     }
-    if (this.#oneIn(8)) {
-      const meter = new Wallet(id(`meter ${this.#random.getState().join(" ")}`));
+    if (this.#dice.oneIn(8)) {
+      const meter = new Wallet(id(`replacement ${++this.#meters}`));
       if (await this.#try(() => commission(this.#system, [{ ...der, meter }]))) der.meter = meter;
     }
-    if (this.#oneIn(3)) await this.#try(() => aria.connect(der.signer).topUp({ value }));
-    if (this.#oneIn(3)) {
+    if (this.#dice.oneIn(3)) await this.#try(() => aria.connect(der.signer).topUp({ value }));
+    if (this.#dice.oneIn(3)) {
       await this.#try(async () =>
         vault.connect(der.signer).withdraw(await vault.freeOf(der.signer), der.signer),
       );
     }
-    if (this.#oneIn(12)) await this.#try(() => aria.connect(der.signer).leave());
-    if (this.#oneIn(2)) await this.#try(() => aria.connect(der.signer).close());
-    if (this.#oneIn(10)) await this.#try(() => join(this.#system, der));
-    if (this.#oneIn(9)) await this.#try(() => aria.connect(aggregator).releaseBond());
-    if (this.#oneIn(2)) {
+    if (this.#dice.oneIn(12)) await this.#try(() => aria.connect(der.signer).leave());
+    if (this.#dice.oneIn(2)) await this.#try(() => aria.connect(der.signer).close());
+    if (this.#dice.oneIn(10)) await this.#try(() => join(this.#system, der));
+    if (this.#dice.oneIn(9)) await this.#try(() => aria.connect(aggregator).releaseBond());
+    if (this.#dice.oneIn(2)) {
       await this.#try(() => vault.connect(aggregator).deposit(aggregator, value / UNIT, { value }));
       await this.#try(() => aria.connect(aggregator).postBond());
     }
@@ -102,20 +94,20 @@ export class RandomDay {
   /** Orders, and requests of who is in force, in one page or two. */
   async #request(): Promise<void> {
     const system = this.#system;
-    const first = (await epochNow(system)) + 1n + BigInt(this.#draw(2));
-    if (first < this.#orderedUntil || this.#oneIn(4)) return;
-    const count = 1 + this.#draw(10);
+    const first = (await epochNow(system)) + 1n + BigInt(this.#dice.draw(2));
+    if (first < this.#orderedUntil || this.#dice.oneIn(4)) return;
+    const count = 1 + this.#dice.draw(10);
     const able = await this.#inForce(first, count);
     const rows = able.map((der) => {
       const most = Number((der.powerW * system.rules.epochSeconds) / 3_600n);
       return rowOf(
         der,
-        Array.from({ length: count }, () => BigInt(this.#draw(most + 1))),
+        Array.from({ length: count }, () => BigInt(this.#dice.draw(most + 1))),
       );
     });
     const baseline = Array.from({ length: count }, (_, i) => sumOf(rows.map((row) => row.energyWh[i] ?? 0n)));
     const order = await orderBaseline(system, first, baseline);
-    const split = this.#oneIn(2) ? this.#draw(rows.length + 1) : rows.length;
+    const split = this.#dice.oneIn(2) ? this.#dice.draw(rows.length + 1) : rows.length;
     for (const page of [rows.slice(0, split), rows.slice(split)]) {
       if (page.length === 0) continue;
       const done = await this.#try(async () => {
@@ -123,7 +115,7 @@ export class RandomDay {
       });
       if (done) this.#orderedUntil = first + BigInt(count);
     }
-    if (this.#oneIn(4)) await system.aria.connect(system.operator).cancelOrder(order.id);
+    if (this.#dice.oneIn(4)) await system.aria.connect(system.operator).cancelOrder(order.id);
   }
 
   async #inForce(first: bigint, count: number): Promise<Der[]> {
@@ -141,20 +133,20 @@ export class RandomDay {
     const system = this.#system;
     const { opens, closes } = sweepWindow(system, request);
     const now = BigInt(await time.latest());
-    if (!request.sweep && now >= opens && now <= closes && !this.#oneIn(5)) await this.#sweep(request);
+    if (!request.sweep && now >= opens && now <= closes && !this.#dice.oneIn(5)) await this.#sweep(request);
     if (now >= opens) await this.#dispute(request);
-    if (this.#oneIn(3)) await this.#try(() => system.aria.releaseEscrow([request.requestId]));
+    if (this.#dice.oneIn(3)) await this.#try(() => system.aria.releaseEscrow([request.requestId]));
   }
 
   async #sweep(request: Request): Promise<void> {
     const short = request.rows.map(({ energyWh }) =>
-      energyWh.map((wh) => (this.#oneIn(3) ? BigInt(this.#draw(Number(wh) + 1)) : 0n)),
+      energyWh.map((wh) => (this.#dice.oneIn(3) ? BigInt(this.#dice.draw(Number(wh) + 1)) : 0n)),
     );
     const leaves = request.rows.flatMap(({ account, energyWh }, row) =>
       energyWh.map((wh, i) => {
         const credited = wh - (short[row]?.[i] ?? 0n);
         const der = { account } as Der;
-        return flowLeaf(der, request.firstEpoch + BigInt(i), this.#oneIn(20) ? wh / 2n : credited);
+        return flowLeaf(der, request.firstEpoch + BigInt(i), this.#dice.oneIn(20) ? wh / 2n : credited);
       }),
     );
     const { root, proofs } = flowTree(leaves);
@@ -164,18 +156,18 @@ export class RandomDay {
 
   async #dispute(request: Request): Promise<void> {
     const { aria, operator } = this.#system;
-    const row = request.rows[this.#draw(request.rows.length)];
+    const row = request.rows[this.#dice.draw(request.rows.length)];
     const der = this.#ders.find(({ account }) => account === row?.account);
     if (!row || !der) return;
-    const offset = this.#draw(request.count);
+    const offset = this.#dice.draw(request.count);
     const epoch = request.firstEpoch + BigInt(offset);
     const wh = row.energyWh[offset] ?? 0n;
     const disputeId = disputeIdOf(der, epoch);
-    if (this.#oneIn(3)) await this.#try(() => this.#raise(der, request, epoch, wh));
+    if (this.#dice.oneIn(3)) await this.#try(() => this.#raise(der, request, epoch, wh));
     const { status, claimWh } = await aria.disputeOf(disputeId);
-    if (status === 1n && this.#oneIn(3)) {
-      const fault = this.#draw(3);
-      const award = fault === 2 ? 0n : BigInt(this.#draw(Number(claimWh) + 1));
+    if (status === 1n && this.#dice.oneIn(3)) {
+      const fault = this.#dice.draw(3);
+      const award = fault === 2 ? 0n : BigInt(this.#dice.draw(Number(claimWh) + 1));
       await this.#try(() => aria.connect(operator).resolveDispute(disputeId, award, fault, id("evidence")));
     }
     if (status === 1n) await this.#try(() => aria.settleByDefault(disputeId));

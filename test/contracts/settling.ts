@@ -59,7 +59,7 @@ export async function loadRequest<T extends { request: Request }>(fixture: () =>
 
 /** What is asked of one DER. */
 export function rowOf(der: Der, energyWh: bigint[]): RequestRow {
-  return { account: der.account, price: der.price, deposit: der.deposit, energyWh };
+  return { account: der.account, price: der.price, powerW: der.powerW, energyWh };
 }
 
 /** The most that rows can cost, row by row rounded up. */
@@ -142,7 +142,8 @@ export function settlementOf(
     const short = shortfallsWh[index] ?? [];
     const payment = rules.payment(sumOf(row.energyWh) - sumOf(short), row.price);
     const due = rules.penalty(excessOf(system, row.energyWh, short), row.price, penaltyBps);
-    const taken = least(due, row.deposit, balances.get(row.account) ?? 0n);
+    const deposit = rules.depositFor(row.powerW, system.criteria.depositPerKw);
+    const taken = least(due, deposit, balances.get(row.account) ?? 0n);
     return { payment, due, taken };
   });
   const paid = sumOf(settled.map(({ payment }) => payment));

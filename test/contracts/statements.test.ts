@@ -93,7 +93,7 @@ describe("A flow statement", function () {
     const next = await withNewAria(system);
     for (const domain of [
       { verifyingContract: await next.aria.getAddress() },
-      { verifyingContract: await system.disputes.getAddress() },
+      { verifyingContract: await system.annex.getAddress() },
       { chainId: 1n },
       { name: "Proof of Flows" },
       { version: "2" },
@@ -111,18 +111,18 @@ describe("A flow statement", function () {
   });
 
   it("has a signature in the form that there is only one of", async function () {
-    const { disputes, aria, der, request, epoch, ...system } = await loadFixture(short);
+    const { annex, aria, der, request, epoch, ...system } = await loadFixture(short);
     const statement = await statementOf(der, epoch, 2_000n);
-    const signature = await signed({ disputes, aria, ...system }, statement, der.meter);
+    const signature = await signed({ annex, aria, ...system }, statement, der.meter);
     const send = (bytes: string) =>
       aria.connect(der.signer).raiseDisputeEvent(statement, bytes, rowProof(request, der));
-    await refused(send(signature.slice(0, -2)), disputes, "ECDSAInvalidSignatureLength", 64n);
+    await refused(send(signature.slice(0, -2)), annex, "ECDSAInvalidSignatureLength", 64n);
     const { r, s, v } = Signature.from(signature);
     const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
     const mirrored = `0x${(order - BigInt(s)).toString(16).padStart(64, "0")}`;
     const twin = send(concat([r, mirrored, v === 27 ? "0x1c" : "0x1b"]));
-    await refused(twin, disputes, "ECDSAInvalidSignatureS", mirrored);
-    await refused(send(concat([r, s, "0x05"])), disputes, "ECDSAInvalidSignature");
+    await refused(twin, annex, "ECDSAInvalidSignatureS", mirrored);
+    await refused(send(concat([r, s, "0x05"])), annex, "ECDSAInvalidSignature");
     await send(signature);
   });
 });

@@ -40,11 +40,12 @@ describe("The terms of an ARIA", function () {
         { ...RULES, ...rules },
       );
     const cases: [name: string, received: bigint, criteria: Partial<Criteria>, rules?: Partial<Rules>][] = [
+      ["minPowerW", 0n, { minPowerW: 0n }],
       ["minPowerW", 100_001n, { minPowerW: 100_001n }],
       ["depositFloorBps", 10_001n, { depositFloorBps: 10_001n }],
       ["depositPerKw", 2n ** 63n, { maxPowerW: 1_000n, depositPerKw: 2n ** 63n }],
       ["depositPerKw", 2n ** 63n, { maxPowerW: 2n ** 32n - 1n, depositPerKw: 2n ** 63n }],
-      ["epochSeconds", 0n, {}, { epochSeconds: 0n }],
+      ["epochSeconds", 1n, {}, { epochSeconds: 1n }],
       // What it makes of an epoch would be more than 2^31 Wh.
       ["maxPowerW", 2n ** 32n - 1n, { maxPowerW: 2n ** 32n - 1n }, { epochSeconds: 1_801n }],
       ["sweepWindowSeconds", 0n, {}, { sweepWindowSeconds: 0n }],
@@ -72,7 +73,7 @@ describe("The terms of an ARIA", function () {
         aggregatorBond: most,
         disputeBond: most,
         misreportFine: most,
-        epochSeconds: shortest,
+        epochSeconds: 2n,
         sweepWindowSeconds: shortest,
         disputeWindowSeconds: shortest,
         rulingWindowSeconds: shortest,

@@ -276,7 +276,7 @@ function viewOf({ dispute, flowRoot = id("flow root") }: Happened): ServiceView 
     parties.map(({ account }) => ({
       account,
       price: terms.price,
-      deposit: terms.deposit,
+      powerW: terms.powerW,
       energyWh: new Array<bigint>(3).fill(requestedWh),
     })),
   );

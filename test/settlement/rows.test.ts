@@ -16,7 +16,6 @@ import {
 } from "../../agents/settlement/rows.ts";
 
 const uint32 = fc.bigInt({ min: 0n, max: 2n ** 32n - 1n });
-const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 
 /** A request: its number of epochs, and rows that are sorted by account, each once. */
 const request = fc.integer({ min: 1, max: 20 }).chain((count) =>
@@ -27,7 +26,7 @@ const request = fc.integer({ min: 1, max: 20 }).chain((count) =>
         fc.record({
           account: uint32,
           price: uint32,
-          deposit: uint64,
+          powerW: uint32,
           energyWh: fc.array(uint32, { minLength: count, maxLength: count }),
         }),
         { minLength: 1, maxLength: 12, selector: ({ account }) => account },
@@ -37,7 +36,7 @@ const request = fc.integer({ min: 1, max: 20 }).chain((count) =>
 );
 
 function row(account: bigint, ...energyWh: bigint[]): RequestRow {
-  return { account, price: 30_000n, deposit: 1_000_000n, energyWh };
+  return { account, price: 30_000n, powerW: 10_000n, energyWh };
 }
 
 /** What is thrown, which must be a WireError. */
@@ -52,16 +51,14 @@ function wireError(action: () => unknown): WireError {
 }
 
 describe("Rows on the wire", function () {
-  it("lie as the contracts read them: account, price, deposit, then the epochs, big-endian", function () {
-    const packed = packRows([{ account: 1n, price: 0x0203n, deposit: 0x0405n, energyWh: [6n, 0x01000007n] }]);
-    expect(packed).to.equal(
-      ["0x", "00000001", "00000203", "0000000000000405", "00000006", "01000007"].join(""),
-    );
+  it("lie as the contracts read them: account, price, power, then the epochs, big-endian", function () {
+    const packed = packRows([{ account: 1n, price: 0x0203n, powerW: 0x0405n, energyWh: [6n, 0x01000007n] }]);
+    expect(packed).to.equal(["0x", "00000001", "00000203", "00000405", "00000006", "01000007"].join(""));
   });
 
-  it("are 16 bytes and 4 more an epoch", function () {
-    expect(rowBytes(1)).to.equal(20);
-    expect(rowBytes(96)).to.equal(400);
+  it("are 12 bytes and 4 more an epoch", function () {
+    expect(rowBytes(1)).to.equal(16);
+    expect(rowBytes(96)).to.equal(396);
     fc.assert(
       fc.property(request, ({ rows, count }) => {
         expect(packRows(rows)).to.have.length(2 + 2 * rows.length * rowBytes(count));
@@ -87,17 +84,17 @@ describe("Rows on the wire", function () {
   it("are refused when the length is not that of whole rows", function () {
     const packed = packRows([row(1n, 5n), row(2n, 6n)]);
     const error = wireError(() => unpackRows(packed.slice(0, -2), 1));
-    expect(error.expected).to.equal("a multiple of 20 bytes");
-    expect(error.received).to.equal("39 bytes");
-    expect(error.message).to.equal("request: expected a multiple of 20 bytes, received 39 bytes");
-    expect(wireError(() => unpackRows(packed, 2)).expected).to.equal("a multiple of 24 bytes");
+    expect(error.expected).to.equal("a multiple of 16 bytes");
+    expect(error.received).to.equal("31 bytes");
+    expect(error.message).to.equal("request: expected a multiple of 16 bytes, received 31 bytes");
+    expect(wireError(() => unpackRows(packed, 2)).expected).to.equal("a multiple of 20 bytes");
   });
 
   it("refuse figures that do not fit their bytes, instead of cutting them off", function () {
     expect(() => packEnergy([2n ** 32n])).to.throw();
     expect(() => packEnergy([-1n])).to.throw();
     expect(() => packRows([{ ...row(1n, 1n), account: 2n ** 32n }])).to.throw();
-    expect(() => packRows([{ ...row(1n, 1n), deposit: 2n ** 64n }])).to.throw();
+    expect(() => packRows([{ ...row(1n, 1n), powerW: 2n ** 32n }])).to.throw();
   });
 });
 
@@ -140,7 +137,7 @@ describe("findRow", function () {
   });
 
   it("is not misled by an account's number among the other figures", function () {
-    const packed = packRows([row(1n, 7n, 7n), { ...row(9n, 7n, 7n), price: 7n, deposit: 7n }]);
+    const packed = packRows([row(1n, 7n, 7n), { ...row(9n, 7n, 7n), price: 7n, powerW: 7n }]);
     expect(findRow(packed, 2, 7n)).to.be.undefined;
   });
 });

@@ -18,7 +18,7 @@ function rowsOf(accounts: number, epochs: number): RequestRow[] {
   return Array.from({ length: accounts }, (_, i) => ({
     account: BigInt(10 + 2 * i),
     price: BigInt(30_000 + i),
-    deposit: 1_000_000n,
+    powerW: 10_000n,
     energyWh: Array.from({ length: epochs }, (_, epoch) => BigInt(1_000 * (i + 1) + epoch)),
   }));
 }

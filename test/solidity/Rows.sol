@@ -5,7 +5,7 @@ pragma solidity 0.8.34;
 struct Row {
     uint32 account;
     uint32 price;
-    uint64 deposit;
+    uint32 powerW;
     uint32[] requestedWh;
     uint32[] shortfallWh;
 }
@@ -29,7 +29,7 @@ library Rows {
     ) internal pure returns (bytes memory wire) {
         for (uint256 i = first; i < end; ++i) {
             bytes memory figures = figuresOf(rows[i].requestedWh);
-            wire = abi.encodePacked(wire, rows[i].account, rows[i].price, rows[i].deposit, figures);
+            wire = abi.encodePacked(wire, rows[i].account, rows[i].price, rows[i].powerW, figures);
         }
     }
 

@@ -17,7 +17,7 @@ import { vectorsOf } from "./files.ts";
 interface RowJson {
   account: string;
   price: string;
-  deposit: string;
+  powerW: string;
   energyWh: string[];
 }
 
@@ -55,9 +55,9 @@ function settled({ requestId, rows, sweep }: RequestJson): Required<SettledReque
   const { shortfallsWh, penalties, flowRoot } = sweep;
   return {
     requestId: BigInt(requestId),
-    rows: rows.map(({ account, price, deposit, energyWh }) => {
-      const [accountNumber, pricePerKwh, units] = bigints([account, price, deposit]);
-      return { account: accountNumber!, price: pricePerKwh!, deposit: units!, energyWh: bigints(energyWh) };
+    rows: rows.map(({ account, price, powerW, energyWh }) => {
+      const [accountNumber, pricePerKwh, watts] = bigints([account, price, powerW]);
+      return { account: accountNumber!, price: pricePerKwh!, powerW: watts!, energyWh: bigints(energyWh) };
     }),
     sweep: { shortfallsWh: shortfallsWh.map(bigints), penalties: bigints(penalties), flowRoot },
   };
@@ -96,10 +96,10 @@ for (const vector of requests) {
     });
 
     it("are reproduced by ethers' packed encoding", function () {
-      const packed = rows.map(({ account, price, deposit, energyWh }) =>
+      const packed = rows.map(({ account, price, powerW, energyWh }) =>
         solidityPacked(
-          ["uint32", "uint32", "uint64", ...energyWh.map(() => "uint32")],
-          [account, price, deposit, ...energyWh],
+          ["uint32", "uint32", "uint32", ...energyWh.map(() => "uint32")],
+          [account, price, powerW, ...energyWh],
         ),
       );
       expect(concat(packed)).to.equal(vector.requests);
@@ -114,7 +114,7 @@ for (const vector of requests) {
 
     it("are reproduced by OpenZeppelin's trees over the leaves as they are documented", function () {
       const perLeaf = vector.count >= 32 ? 1 : Math.floor(32 / vector.count);
-      const [rowBytes, figureBytes] = [16 + 4 * vector.count, 4 * vector.count];
+      const [rowBytes, figureBytes] = [12 + 4 * vector.count, 4 * vector.count];
       const part = (hex: string, stride: number, leaf: number) =>
         hex.slice(2 + 2 * leaf * perLeaf * stride, 2 + 2 * (leaf + 1) * perLeaf * stride);
       const penalties = solidityPacked(

@@ -3,7 +3,7 @@ pragma solidity 0.8.34;
 
 import {EpochRows} from "../../../contracts/libraries/EpochRows.sol";
 import {Settlement} from "../../../contracts/libraries/Settlement.sol";
-import {Octets} from "../../../contracts/types/Octets.sol";
+import {OCTET_BYTES, Octets} from "../../../contracts/types/Octets.sol";
 import {Penalties} from "../../../contracts/types/Penalties.sol";
 import {Check} from "../Check.sol";
 import {Row, Rows} from "../Rows.sol";
@@ -22,7 +22,6 @@ contract EpochRowsTest is Check {
     }
 
     /// @dev Fleets with and without gaps, whose accounts start anywhere in a word.
-    /// hardhat-config: fuzz.runs = 1000
     function testFuzzAnEpochIsSettledAsRowByRow(uint256 seed, uint256 rowCount) external view {
         Row[] memory rows = _fleet(seed, _within(rowCount, 1, 40));
         Outcome memory expected = _plain(rows);
@@ -75,7 +74,7 @@ contract EpochRowsTest is Check {
             if (due > 0) {
                 bytes memory entry = bytes.concat(
                     bytes4(uint32(i)),
-                    bytes4(uint32(octetCount)),
+                    bytes4(uint32(octetCount * OCTET_BYTES)),
                     bytes8(uint64(due))
                 );
                 outcome.dues = bytes.concat(outcome.dues, entry);
@@ -106,7 +105,7 @@ contract EpochRowsTest is Check {
             if (dice % 25 == 2) short[0] = asked[0];
             // At the most, a payment of just less than 2^31 units.
             uint32 price = uint32((dice >> 96) % 85_899_345);
-            rows[i] = Row(account, price, uint64(dice >> 128), asked, short);
+            rows[i] = Row(account, price, uint32(dice >> 128), asked, short);
         }
     }
 }

@@ -15,10 +15,10 @@ contract FlowRowsTest is Check {
         _equal(rowCount * FlowRows.rowBytes(count), requests.length, "bytes");
 
         for (uint256 i; i < rowCount; ++i) {
-            (uint32 account, uint32 price, uint64 deposit) = this.termsAt(requests, i, count);
+            (uint32 account, uint32 price, uint32 powerW) = this.termsAt(requests, i, count);
             _equal(rows[i].account, account, "account");
             _equal(rows[i].price, price, "price");
-            _equal(rows[i].deposit, deposit, "deposit");
+            _equal(rows[i].powerW, powerW, "power");
             for (uint256 epoch; epoch < count; ++epoch) {
                 (uint256 requestedWh, uint256 shortfallWh) = this.figuresAt(
                     requests,
@@ -43,9 +43,9 @@ contract FlowRowsTest is Check {
         bytes calldata rows,
         uint256 row,
         uint256 count
-    ) external pure returns (uint32 account, uint32 price, uint64 deposit) {
-        uint128 terms = FlowRows.terms(rows, row, count);
-        return (FlowRows.accountOf(terms), FlowRows.priceOf(terms), FlowRows.depositOf(terms));
+    ) external pure returns (uint32 account, uint32 price, uint32 powerW) {
+        uint96 terms = FlowRows.terms(rows, row, count);
+        return (FlowRows.accountOf(terms), FlowRows.priceOf(terms), FlowRows.powerOf(terms));
     }
 
     function figuresAt(
@@ -64,6 +64,6 @@ contract FlowRowsTest is Check {
         for (uint256 i; i < count; ++i) {
             (requested[i], missing[i]) = (uint32(_random(dice, i)), uint32(_random(dice, i) >> 32));
         }
-        return Row(uint32(dice), uint32(dice >> 32), uint64(dice >> 64), requested, missing);
+        return Row(uint32(dice), uint32(dice >> 32), uint32(dice >> 64), requested, missing);
     }
 }

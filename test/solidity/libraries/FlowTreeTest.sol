@@ -97,7 +97,7 @@ contract FlowTreeTest is Check {
             for (uint256 i; i < count; ++i) {
                 (requested[i], missing[i]) = (uint32(_random(dice, i)), uint32(_random(dice, i) >> 32));
             }
-            rows[row] = Row(uint32(dice), uint32(dice >> 32), uint64(dice >> 64), requested, missing);
+            rows[row] = Row(uint32(dice), uint32(dice >> 32), uint32(dice >> 64), requested, missing);
         }
     }
 

@@ -118,7 +118,6 @@ contract SettlementTest is Check {
     }
 
     /// @dev EnergyRows.delivery, eight figures at a time in assembly, against the rules figure by figure.
-    /// hardhat-config: fuzz.runs = 1000
     function testFuzzDeliveryIsThatOfALoop(
         uint32[19] memory asked,
         uint256 seed,
@@ -162,7 +161,6 @@ contract SettlementTest is Check {
     }
 
     /// @dev EnergyRows.draw, for two rows that ask for the same, against single figures.
-    /// hardhat-config: fuzz.runs = 1000
     function testFuzzWhatIsDrawnIsThatOfALoop(
         uint32[19] memory asked,
         uint256 seed,

@@ -26,6 +26,7 @@ abstract contract Cast is Check {
     uint64 internal constant MISREPORT_FINE = 300_000;
     uint16 internal constant FEE_BPS = 500;
     uint16 internal constant PENALTY_BPS = 15_000;
+    uint64 internal constant DEPOSIT_PER_KW = 60_001;
     uint16 internal constant TOLERANCE_BPS = 300;
     uint32 internal constant TOLERANCE_FLOOR_WH = 10;
     uint16 internal constant MAX_PROSPECTIVE = 2;
@@ -50,7 +51,7 @@ abstract contract Cast is Check {
                 minPowerW: 1_000,
                 maxPowerW: 10_000,
                 maxPrice: 300_000,
-                depositPerKw: 60_001,
+                depositPerKw: DEPOSIT_PER_KW,
                 depositFloorBps: 5_000,
                 maxProspective: MAX_PROSPECTIVE
             });

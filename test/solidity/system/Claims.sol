@@ -29,7 +29,7 @@ abstract contract Claims is Market {
 
     // -------------------------------------------------------------------------------------------------------- Raise
 
-    /// @notice A DER claims what it was not credited, with its meter's signature or, rarely, another's.
+    /// @notice A DER claims what it was not credited, with its meter's signature or, rarely, a forged one.
     function raise(uint256 seed) external watched(Act.Raise) {
         (Spot memory spot, bool found) = _spot(seed);
         if (!found) return;
@@ -48,7 +48,7 @@ abstract contract Claims is Market {
             uint256 entitled = statement.energyWh < asked ? statement.energyWh : asked;
             _note(TARGET.disputeOf(disputeId).claimWh == entitled - credited, "claim");
             _note(before - VAULT.balanceOf(row.account) == DISPUTE_BOND, "dispute bond");
-            _note(!_forged(seed), "claimed with another meter's signature");
+            _note(!_forged(seed), "claimed with a signature that is not the meter's for this ARIA");
             _count(_plays[spot.id].swept ? "dispute of a sweep" : "dispute of what was not swept");
             if (Merkle.rootOf(_leavesOf(spot.id)) != _leavesOf(spot.id)[0]) _count("dispute with a proof");
         } catch {
@@ -110,18 +110,20 @@ abstract contract Claims is Market {
         uint32 account,
         IARIATypes.FlowStatement memory statement
     ) private view returns (bytes memory) {
+        // A forged one is another key's, or for another chain, or for another ARIA.
+        uint256 forgery = _forged(seed) ? 1 + (_random(seed, 6) % 3) : 0;
         bytes32 domain = keccak256(
             abi.encode(
                 DOMAIN_TYPEHASH,
                 keccak256("Proof of Flow"),
                 keccak256("1"),
-                block.chainid,
-                address(TARGET)
+                forgery == 2 ? block.chainid + 1 : block.chainid,
+                forgery == 3 ? address(VAULT) : address(TARGET)
             )
         );
         bytes32 structHash = keccak256(abi.encode(STATEMENT_TYPEHASH, statement));
         uint256 key = _keyOfMeter[TARGET.meterOf(account, statement.epoch)];
-        if (_forged(seed)) key = uint256(keccak256("another"));
+        if (forgery == 1) key = uint256(keccak256("another"));
         (uint8 v, bytes32 r, bytes32 s) = VM.sign(
             key,
             keccak256(bytes.concat(hex"1901", domain, structHash))
@@ -129,7 +131,7 @@ abstract contract Claims is Market {
         return bytes.concat(r, s, bytes1(v));
     }
 
-    /// @dev One signature in sixteen is another meter's.
+    /// @dev One signature in sixteen is not the meter's for this ARIA.
     function _forged(uint256 seed) private pure returns (bool) {
         return _random(seed, 5) % 16 == 0;
     }

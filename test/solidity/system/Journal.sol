@@ -4,12 +4,12 @@ pragma solidity 0.8.34;
 import {IARIA} from "../../../contracts/interfaces/IARIA.sol";
 import {IARIATypes} from "../../../contracts/interfaces/IARIATypes.sol";
 import {IVault} from "../../../contracts/interfaces/IVault.sol";
+import {Notes} from "../Notes.sol";
 import {Row} from "../Rows.sol";
 import {Cast} from "./Cast.sol";
 
 /// @title Journal: what the play has seen happen, kept apart from the contracts and computed in the plainest way.
-/// @notice A rule found broken during an action is noted, not reverted on: the runner discards what reverts.
-abstract contract Journal is Cast {
+abstract contract Journal is Cast, Notes {
     /// @dev What an action may change the state of.
     enum Act {
         Other,
@@ -75,10 +75,6 @@ abstract contract Journal is Cast {
     uint256 public donated;
     /// @notice Coins forced into the Vault past its books, in the smallest part.
     uint256 public forced;
-    /// @notice The first rule found broken; empty while none is.
-    string public broken;
-    /// @notice How often each thing was reached.
-    mapping(string what => uint256) public reached;
 
     mapping(uint256 account => IARIATypes.AgreementStatus) private _agreementStatus;
     mapping(uint256 requestId => IARIATypes.RequestStatus) private _requestStatus;
@@ -116,15 +112,7 @@ abstract contract Journal is Cast {
         return abi.decode(_plays[requestId].taken, (uint64[]));
     }
 
-    // ------------------------------------------------------------------------------------------------------- Notes
-
-    function _note(bool holds, string memory rule) internal {
-        if (!holds && bytes(broken).length == 0) broken = rule;
-    }
-
-    function _count(string memory what) internal {
-        ++reached[what];
-    }
+    // --------------------------------------------------------------------------------------------------- What is known
 
     function _rowsOf(uint256 requestId) internal view returns (Row[] memory) {
         return abi.decode(_plays[requestId].rows, (Row[]));

@@ -81,7 +81,7 @@ abstract contract Market is Parties {
         IARIATypes.AgreementView memory agreement,
         uint256 count
     ) private pure returns (Row memory row) {
-        row = Row(account, agreement.price, agreement.deposit, new uint32[](count), new uint32[](count));
+        row = Row(account, agreement.price, agreement.powerW, new uint32[](count), new uint32[](count));
         for (uint256 i; i < count; ++i) {
             uint256 most = _capacityOf(agreement.powerW);
             uint256 wh = _within(_random(dice, i), 0, most);
@@ -205,7 +205,8 @@ abstract contract Market is Parties {
         for (uint256 i; i < rows.length; ++i) {
             (uint256 paid, uint256 due) = _credit(_plays[id].firstEpoch, rows[i]);
             int256 lost = int256(paid) + int256(uint256(before[i])) - int256(uint256(afterwards[i]));
-            uint256 standing = before[i] < rows[i].deposit ? before[i] : rows[i].deposit;
+            uint256 deposit = (uint256(rows[i].powerW) * DEPOSIT_PER_KW + 999) / 1_000;
+            uint256 standing = before[i] < deposit ? before[i] : deposit;
             _note(lost >= 0, "paid too much at a sweep");
             _note(lost <= int256(standing), "I5: more taken than the deposit standing");
             _note(lost == int256(due < standing ? due : standing), "penalty");

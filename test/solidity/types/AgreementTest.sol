@@ -2,27 +2,21 @@
 pragma solidity 0.8.34;
 
 import {IARIATypes} from "../../../contracts/interfaces/IARIATypes.sol";
-import {Agreement, AgreementLibrary} from "../../../contracts/types/Agreement.sol";
+import {Agreement, AgreementLibrary, MAX_EPOCH} from "../../../contracts/types/Agreement.sol";
 import {Check} from "../Check.sol";
 
 /// @title Agreement: each field keeps its place in the word through the agreement's life.
 contract AgreementTest is Check {
     struct Fields {
-        uint32 account;
         uint32 price;
-        uint64 deposit;
         uint32 powerW;
         uint32 since;
         uint32 until;
     }
 
     function testFuzzFieldsSurviveTheWholeLife(Fields memory fields) external pure {
-        Agreement agreement = AgreementLibrary.create(
-            fields.account,
-            fields.price,
-            fields.deposit,
-            fields.powerW
-        );
+        _sensible(fields);
+        Agreement agreement = AgreementLibrary.create(fields.price, fields.powerW);
         _fields(agreement, fields, IARIATypes.AgreementStatus.Prospective, 0, 0);
         agreement = agreement.activated(fields.since);
         _fields(agreement, fields, IARIATypes.AgreementStatus.Active, fields.since, 0);
@@ -37,8 +31,9 @@ contract AgreementTest is Check {
         uint32 firstEpoch,
         uint16 count
     ) external pure {
+        _sensible(fields);
         uint256 untilEpoch = uint256(firstEpoch) + count;
-        Agreement agreement = AgreementLibrary.create(1, 0, 0, 0);
+        Agreement agreement = AgreementLibrary.create(0, 1);
         _true(!agreement.inForce(firstEpoch, untilEpoch), "prospective");
         agreement = agreement.activated(fields.since);
         _true(agreement.inForce(firstEpoch, untilEpoch) == (firstEpoch >= fields.since), "active");
@@ -50,8 +45,9 @@ contract AgreementTest is Check {
     }
 
     function testFuzzALeavingAgreementEndsExactlyAtItsEpoch(uint32 since, uint32 length) external pure {
-        uint32 until = uint32(_within(uint256(since) + length, since, type(uint32).max));
-        Agreement agreement = AgreementLibrary.create(1, 0, 0, 0).activated(since).leaving(until);
+        since = uint32(since % (MAX_EPOCH + 1));
+        uint32 until = uint32(_within(uint256(since) + length, since, MAX_EPOCH));
+        Agreement agreement = AgreementLibrary.create(0, 1).activated(since).leaving(until);
         _true(agreement.inForce(since, until), "all of it");
         _true(!agreement.inForce(since, uint256(until) + 1), "one epoch more");
         if (since > 0) _true(!agreement.inForce(since - 1, until), "one epoch earlier");
@@ -64,14 +60,19 @@ contract AgreementTest is Check {
         uint32 since,
         uint32 until
     ) private pure {
-        _equal(fields.account, agreement.account(), "account");
         _equal(fields.price, agreement.price(), "price");
-        _equal(fields.deposit, agreement.deposit(), "deposit");
         _equal(fields.powerW, agreement.powerW(), "power");
         _equal(uint256(status), uint256(agreement.status()), "status");
         _equal(since, agreement.since(), "since");
         _equal(until, agreement.until(), "until");
-        bytes16 terms = bytes16(abi.encodePacked(fields.account, fields.price, fields.deposit));
-        _equal(uint128(terms), agreement.terms(), "terms");
+        bytes8 terms = bytes8(abi.encodePacked(fields.price, fields.powerW));
+        _equal(uint64(terms), agreement.terms(), "terms");
+    }
+
+    /// @dev Epochs that an agreement can hold; and no DER is without power.
+    function _sensible(Fields memory fields) private pure {
+        fields.since = uint32(fields.since % (MAX_EPOCH + 1));
+        fields.until = uint32(fields.until % (MAX_EPOCH + 1));
+        if (fields.powerW == 0) fields.powerW = 1;
     }
 }

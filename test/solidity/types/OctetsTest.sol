@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.34;
 
-import {Amounts, Octets} from "../../../contracts/types/Octets.sol";
+import {Amounts, OCTET_BYTES, Octets} from "../../../contracts/types/Octets.sol";
 import {Check} from "../Check.sol";
 
 /// @title Octets: what is put into a list is what the Vault reads from it, and the sum of all.
@@ -49,20 +49,22 @@ contract OctetsTest is Check {
             for (uint256 lane; lane < 8; ++lane) amounts = amounts.with(lane, _amount(first, seed, i, lane));
             Octets.put(octets, i, amounts);
         }
-        _equal(3, Octets.countOf(octets), "octets");
+        _equal(3 * OCTET_BYTES, octets.length, "bytes");
         uint256 chosen = seed % 8;
-        int256 result = int256(first[chosen]) + change;
+        uint256 octet = seed % 3;
+        int256 result = int256(_amount(first, seed, octet, chosen)) + change;
         if (result != int32(result)) return;
-        Octets.add(octets, 0, chosen, change);
+        Octets.add(octets, octet * OCTET_BYTES, chosen, change);
         for (uint256 i; i < 3; ++i) {
             (, Amounts amounts) = this.at(octets, i);
             for (uint256 lane; lane < 8; ++lane) {
-                int256 expected = i == 0 && lane == chosen ? result : int256(_amount(first, seed, i, lane));
+                int256 expected =
+                    i == octet && lane == chosen ? result : int256(_amount(first, seed, i, lane));
                 _true(amounts.amount(lane) == expected, "amount");
             }
         }
         Octets.clear(octets);
-        _equal(0, Octets.countOf(octets), "none");
+        _equal(0, octets.length, "none");
     }
 
     function testFuzzBeyondALaneIsWhatLiesAbove(int32[8] memory first, uint256 lane) external pure {

@@ -17,7 +17,7 @@ contract PenaltiesTest is Check {
         for (uint256 i; i < count; ++i) {
             Due due = Penalties.at(dues, i);
             _equal(rows[i], due.row(), "row");
-            _equal(octets[i], due.octet(), "octet");
+            _equal(octets[i], due.octetAt(), "octet");
             _equal(uint64(_random(seed, i)), due.units(), "units");
         }
         Penalties.clear(dues);

@@ -13,7 +13,6 @@ contract SettleTest is Fixture {
     }
 
     /// @dev Lists of all sorts: balanced or not, of known and unknown accounts, sorted or not, covered or not.
-    /// hardhat-config: fuzz.runs = 1000
     function testFuzzI9AnyListPassesOrFailsAsTheModel(uint256 seed) external {
         _fund(seed);
         Line[] memory lines = _lines(seed);
@@ -25,7 +24,6 @@ contract SettleTest is Fixture {
     }
 
     /// @dev The same with octets after the postings: of words that are all open, in part or not at all.
-    /// hardhat-config: fuzz.runs = 1000
     function testFuzzI9OctetsPassOrFailAsTheModel(uint256 seed) external {
         _fund(seed);
         (bytes memory octets, Line[] memory inOctets) = _octets(seed);

@@ -27,10 +27,10 @@ contract SettlementVectorsTest is Vectors {
             _equal(rows.length, rowCount * FlowRows.rowBytes(epochs), "bytes of a request");
             for (uint256 row; row < rowCount; ++row) {
                 string memory of_ = _entry(string.concat(at, ".rows"), row);
-                (uint256 account, uint256 price, uint256 deposit) = this.termsOf(rows, row, epochs);
+                (uint256 account, uint256 price, uint256 powerW) = this.termsOf(rows, row, epochs);
                 _equal(_uint(json, of_, ".account"), account, "account");
                 _equal(_uint(json, of_, ".price"), price, "price");
-                _equal(_uint(json, of_, ".deposit"), deposit, "deposit");
+                _equal(_uint(json, of_, ".powerW"), powerW, "power");
                 (uint256[] memory requested, uint256[] memory missing) = this.figuresOf(
                     rows,
                     shortfalls,
@@ -132,9 +132,9 @@ contract SettlementVectorsTest is Vectors {
         bytes calldata rows,
         uint256 row,
         uint256 count
-    ) external pure returns (uint256 account, uint256 price, uint256 deposit) {
-        uint128 terms = FlowRows.terms(rows, row, count);
-        return (FlowRows.accountOf(terms), FlowRows.priceOf(terms), FlowRows.depositOf(terms));
+    ) external pure returns (uint256 account, uint256 price, uint256 powerW) {
+        uint96 terms = FlowRows.terms(rows, row, count);
+        return (FlowRows.accountOf(terms), FlowRows.priceOf(terms), FlowRows.powerOf(terms));
     }
 
     function figuresOf(
