@@ -7,6 +7,7 @@ import { RefusedError } from "../chain/refusal.ts";
 import { DryRunError } from "../chain/sender.ts";
 import type { Service } from "../chain/books.ts";
 import { ChainFollower } from "../chain/follower.ts";
+import { Retention } from "../chain/retention.ts";
 import type { Dispute, FlowRequest } from "../chain/service-view.ts";
 import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
 import { readingsOf, type SignedEpoch, signEpoch } from "../evidence/bundle.ts";
@@ -42,6 +43,8 @@ export interface Connected {
 export interface AggregatorOptions {
   readonly connection: Connection;
   readonly store: ReadingStore;
+  /** How long readings are kept at least once all is settled; for ever if undefined. */
+  readonly retentionDays?: number | undefined;
   readonly startBlock: number;
   /** How many blocks must come after one before it counts; none by default. */
   readonly confirmations?: number;
@@ -57,6 +60,7 @@ export class AggregatorAgent implements Agent {
   readonly #options: AggregatorOptions;
   readonly #follower: ChainFollower;
   readonly #recorder: Recorder;
+  readonly #retention: Retention;
   readonly #metered = new Set<string>();
   readonly #log: Log;
   /** Disputes on which its evidence is sealed. */
@@ -68,6 +72,7 @@ export class AggregatorAgent implements Agent {
     const { connection, store, startBlock, confirmations = 0, log: told } = options;
     this.#follower = new ChainFollower(connection, store, startBlock, { confirmations, told });
     this.#recorder = new Recorder(options.store);
+    this.#retention = new Retention(options.store, options.retentionDays);
     this.#log = options.log ?? silent;
   }
 
@@ -92,6 +97,7 @@ export class AggregatorAgent implements Agent {
     await this.#catchUp();
     if (await this.#options.connection.sender.settled(this.#follower.head.number)) await this.#act();
     await this.#sealDisputes();
+    await this.#retention.apply(this.#follower);
   }
 
   async #act(): Promise<void> {

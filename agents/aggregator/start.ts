@@ -19,6 +19,7 @@ export const startAggregator: Start<AggregatorConfig> = async (config, { keyOf, 
   const agent = new AggregatorAgent({
     connection,
     store,
+    retentionDays: config.retentionDays,
     startBlock,
     confirmations,
     policy: { epochsPerSweep, figuresPerRequest, promisedPercent },

@@ -5,6 +5,7 @@ import { RefusedError } from "../chain/refusal.ts";
 import { DryRunError } from "../chain/sender.ts";
 import type { Service } from "../chain/books.ts";
 import { ChainFollower } from "../chain/follower.ts";
+import { Retention } from "../chain/retention.ts";
 import type { Dispute, Entry, FlowRequest } from "../chain/service-view.ts";
 import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
 import { readingsOf, type SignedEpoch, signEpoch, storedEpoch } from "../evidence/bundle.ts";
@@ -31,6 +32,8 @@ import { derEvidence } from "./evidence.ts";
 export interface DerOptions {
   readonly connection: Connection;
   readonly store: ReadingStore;
+  /** How long readings are kept at least once all is settled; for ever if undefined. */
+  readonly retentionDays?: number | undefined;
   readonly startBlock: number;
   /** How many blocks must come after one before it counts; none by default. */
   readonly confirmations?: number;
@@ -52,6 +55,7 @@ export class DerAgent implements Agent {
   readonly #options: DerOptions;
   readonly #follower: ChainFollower;
   readonly #recorder: Recorder;
+  readonly #retention: Retention;
   readonly #meterWallet: Wallet;
   readonly #log: Log;
   /** Requests with nothing left to check, by ARIA and number. */
@@ -69,6 +73,7 @@ export class DerAgent implements Agent {
     const { connection, store, startBlock, confirmations = 0, log: told } = options;
     this.#follower = new ChainFollower(connection, store, startBlock, { confirmations, told });
     this.#recorder = new Recorder(options.store);
+    this.#retention = new Retention(options.store, options.retentionDays);
     this.#meterWallet = new Wallet(options.meterKey);
     this.#log = options.log ?? silent;
     const { source, gainPpm = 0n, wishes, log = silent } = options;
@@ -112,6 +117,7 @@ export class DerAgent implements Agent {
     await this.#catchUp();
     if (await this.#options.connection.sender.settled(this.#follower.head.number)) await this.#act();
     await this.#sealDisputes();
+    await this.#retention.apply(this.#follower);
   }
 
   async #act(): Promise<void> {

@@ -6,7 +6,7 @@ import { openMeter } from "./meter.ts";
 
 /** Starts a DER's agent as its configuration says. */
 export const startDer: Start<DerConfig> = async (config, { keyOf, log }) => {
-  const { startBlock, confirmations, powerW, price, leaveAtEpoch, listen } = config;
+  const { startBlock, confirmations, powerW, price, leaveAtEpoch, listen, retentionDays } = config;
   const privateKey = await keyOf("walletKey", config.walletKey);
   const meterKey = await keyOf("meterKey", config.meterKey);
   const source = openMeter(config.source, log);
@@ -15,6 +15,7 @@ export const startDer: Start<DerConfig> = async (config, { keyOf, log }) => {
   const agent = new DerAgent({
     connection,
     store,
+    retentionDays,
     startBlock,
     confirmations,
     meterKey,

@@ -33,14 +33,16 @@ export interface EpochReadings {
   readonly energyWh: bigint;
 }
 
-/** Reads an epoch from the store. */
+/** Reads an epoch from the store. One whose beginning was let go has no readings left to speak of. */
 export async function readingsOf(
   store: StoreReader,
   { meter, epoch, epochSeconds }: EpochOfMeter,
 ): Promise<EpochReadings> {
   const [from, to] = [epoch * epochSeconds, (epoch + 1) * epochSeconds];
   const before = await store.lastReadingBefore(meter, from);
-  const readings = await store.readingsBetween(meter, from, to);
+  const found = await store.readingsBetween(meter, from, to);
+  const isCutOff = before === undefined && (found[0]?.sequence ?? 0) > 0;
+  const readings = isCutOff ? [] : found;
   return { before, readings, energyWh: epochEnergyWh(readings, before) };
 }
 

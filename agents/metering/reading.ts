@@ -103,10 +103,14 @@ export function readingDigest(reading: Reading): string {
   writeQuantity("registerWh", reading.registerWh);
   writeQuantity("powerW", reading.powerW);
   writeCount("blockNumber", reading.blockNumber);
-  writeHash("blockHash", reading.blockHash);
-  writeHash("previousDigest", reading.previousDigest);
-  return `0x${hash("sha256", encoding, "hex")}`;
+  encoding.set(blockHashBytes(reading.blockHash), AT.blockHash);
+  writePreviousDigest(reading.previousDigest);
+  lastDigest = `0x${hash("sha256", encoding, "hex")}`;
+  return lastDigest;
 }
+
+/** The digest made last. A chain's next reading names it, and then its form need not be looked at again. */
+let lastDigest = "";
 
 /**
  * What a meter's first reading names as its predecessor: SHA-256 of "PG1" (Proof of Flow, genesis, version 1)
@@ -164,9 +168,30 @@ function writeQuantity(field: "registerWh" | "powerW", value: bigint): void {
 
 const HASH = /^0x[0-9a-f]{64}$/;
 
-function writeHash(field: "blockHash" | "previousDigest", value: string): void {
+function writePreviousDigest(value: string): void {
+  if (value !== lastDigest) requireHash("previousDigest", value);
+  encoding.write(value.slice(2), AT.previousDigest, 32, "hex");
+}
+
+const BLOCK_CACHE_LIMIT = 1_024;
+const blockCache = new Map<string, Uint8Array>();
+
+/**
+ * The 32 bytes of a block's hash. They are remembered, because the readings of all meters name the same few blocks.
+ * @throws {FieldError} for anything but 0x and 64 lower-case hex digits.
+ */
+export function blockHashBytes(blockHash: string): Uint8Array {
+  const known = blockCache.get(blockHash);
+  if (known !== undefined) return known;
+  requireHash("blockHash", blockHash);
+  if (blockCache.size >= BLOCK_CACHE_LIMIT) blockCache.clear();
+  const bytes = Buffer.from(blockHash.slice(2), "hex");
+  blockCache.set(blockHash, bytes);
+  return bytes;
+}
+
+function requireHash(field: "blockHash" | "previousDigest", value: string): void {
   if (!HASH.test(value)) throw new FieldError(field, "0x and 64 lower-case hex digits", value);
-  encoding.write(value.slice(2), AT[field], 32, "hex");
 }
 
 export type ChainFaultKind =

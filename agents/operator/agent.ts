@@ -4,6 +4,7 @@ import type { Connection } from "../chain/connection.ts";
 import { RefusedError } from "../chain/refusal.ts";
 import { DryRunError } from "../chain/sender.ts";
 import { ChainFollower } from "../chain/follower.ts";
+import { Retention } from "../chain/retention.ts";
 import { FAULTS, type Dispute, type FlowRequest } from "../chain/service-view.ts";
 import { parseVerdict, verdictText } from "../evidence/verdict-text.ts";
 import { feederMeterId } from "../evidence/kept-meter.ts";
@@ -31,6 +32,8 @@ export interface Feeder {
 export interface OperatorOptions {
   readonly connection: Connection;
   readonly store: ReadingStore;
+  /** How long readings are kept at least once all is settled; for ever if undefined. */
+  readonly retentionDays?: number | undefined;
   readonly startBlock: number;
   /** How many blocks must come after one before it counts; none by default. */
   readonly confirmations?: number;
@@ -61,6 +64,7 @@ export class OperatorAgent implements Agent {
   readonly #options: OperatorOptions;
   readonly #follower: ChainFollower;
   readonly #recorder: Recorder;
+  readonly #retention: Retention;
   readonly #log: Log;
   readonly #rulings = new Map<Dispute, Ruling>();
   readonly #audited = new Set<FlowRequest>();
@@ -70,6 +74,7 @@ export class OperatorAgent implements Agent {
     const { connection, store, startBlock, confirmations = 0, log: told } = options;
     this.#follower = new ChainFollower(connection, store, startBlock, { confirmations, told });
     this.#recorder = new Recorder(options.store);
+    this.#retention = new Retention(options.store, options.retentionDays);
     this.#log = options.log ?? silent;
     options.feeders.forEach(({ source, gainPpm = 0n }, feeder) => {
       const address = feederMeterId(this.wallet.address, feeder);
@@ -99,6 +104,7 @@ export class OperatorAgent implements Agent {
     const known = { now: head.timestamp, epoch, service, ledger };
     const intents = decide(policy, { ...known, baselineWh, inspected, audited });
     for (const intent of intents) await this.#carryOut(intent);
+    await this.#retention.apply(this.#follower);
   }
 
   get figures(): Figures {

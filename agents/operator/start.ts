@@ -22,6 +22,7 @@ export const startOperator: Start<OperatorConfig> = async (config, { keyOf, log 
   return new OperatorAgent({
     connection,
     store,
+    retentionDays: config.retentionDays,
     startBlock,
     confirmations,
     policy: { funds, epochsPerOrder, firstEpoch, untilEpoch },

@@ -1,4 +1,4 @@
-import { accessSync, constants, statfsSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { dirname } from "node:path";
 
 import type { Command } from "commander";
@@ -9,6 +9,7 @@ import { nodeAt } from "../chain/node.ts";
 import { termsOf } from "../chain/service-terms.ts";
 import { ConfigError } from "../runtime/config.ts";
 import { openKey } from "../runtime/keys.ts";
+import { roomOf } from "../store/room.ts";
 import { openSqliteReader } from "../store/sqlite.ts";
 import { StoreError, StoreFileError } from "../store/store.ts";
 import type { DerConfig } from "../der/config.ts";
@@ -226,8 +227,7 @@ async function diskFindings({ config: { store } }: Party): Promise<Finding[]> {
   const folder = dirname(store);
   try {
     accessSync(folder, constants.W_OK);
-    const { bavail, bsize } = statfsSync(folder);
-    const free = bavail * bsize;
+    const { freeBytes: free } = roomOf(store);
     const says = `${(free / 2 ** 30).toFixed(1)} GiB are free in ${folder}`;
     const disk =
       free < FREE_BYTES ? warning("disk", says, "make room: a full disk ends the agent") : ok("disk", says);

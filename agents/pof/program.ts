@@ -4,6 +4,7 @@ import { ConfigError } from "../runtime/config.ts";
 import { StoreError } from "../store/store.ts";
 import { addActs } from "./acts.ts";
 import { addAdjudicate } from "./adjudicate.ts";
+import { addBackup } from "./backup.ts";
 import { addDisputes } from "./disputes.ts";
 import { addEvidence } from "./evidence.ts";
 import { addExplain } from "./explain.ts";
@@ -23,6 +24,7 @@ const COMMANDS = [
   addDoctor,
   addAgents,
   addStatus,
+  addBackup,
   addActs,
   addVerify,
   addExplain,

@@ -37,6 +37,7 @@ export function addAgents(program: Command, shell: Shell): void {
         try {
           const config = loadConfig(file, schema, shell.env);
           const metrics = new Metrics(role, config.pollSeconds);
+          metrics.watchStore(config.store);
           const log = metrics.counting(openLog({ agent: role, level: config.log.level, to: shell.stderr }));
           const agent = await start(config, { keyOf: (name, source) => openKey(name, source, shell), log });
           metrics.watch(() => agent.figures);

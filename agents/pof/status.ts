@@ -1,11 +1,10 @@
-import { statSync } from "node:fs";
-
 import Table from "cli-table3";
 import type { Command } from "commander";
 
 import type { Onlooker } from "../chain/onlooker.ts";
 import type { Service } from "../chain/books.ts";
 import { addressOfKey } from "../runtime/keys.ts";
+import { roomOf } from "../store/room.ts";
 import { openSqliteReader } from "../store/sqlite.ts";
 import { StoreError } from "../store/store.ts";
 import { looking, whole } from "./chain.ts";
@@ -74,7 +73,10 @@ interface StoreHealth {
   readonly readable: boolean;
   /** Why not. */
   readonly problem: string | null;
+  /** Its log included. */
   readonly bytes: number;
+  /** What is free on its disk. */
+  readonly freeBytes: number;
   /** The last block with a reading. */
   readonly latestBlock: number | null;
 }
@@ -160,13 +162,14 @@ async function storeHealth(file: string): Promise<StoreHealth> {
     const store = openSqliteReader(file);
     try {
       const latestBlock = (await store.latestBlock()) ?? null;
-      return { file, readable: true, problem: null, bytes: statSync(file).size, latestBlock };
+      const { storeBytes: bytes, freeBytes } = roomOf(file);
+      return { file, readable: true, problem: null, bytes, freeBytes, latestBlock };
     } finally {
       await store.close();
     }
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    return { file, readable: false, problem: error.message, bytes: 0, latestBlock: null };
+    return { file, readable: false, problem: error.message, bytes: 0, freeBytes: 0, latestBlock: null };
   }
 }
 
@@ -217,13 +220,14 @@ function disputeLines(disputes: Status["disputes"]): string[] {
   return [table.toString()];
 }
 
-function storeWords({ file, problem, bytes, latestBlock }: StoreHealth, head: number): string {
+function storeWords({ file, problem, bytes, freeBytes, latestBlock }: StoreHealth, head: number): string {
   if (problem !== null) return problem;
   const last =
     latestBlock === null
       ? "no reading yet"
       : `last reading at block ${latestBlock}, ${head - latestBlock} behind`;
-  return `${file}: ${bytes.toLocaleString("en")} bytes, ${last}`;
+  const room = `${bytes.toLocaleString("en")} bytes, ${freeBytes.toLocaleString("en")} free`;
+  return `${file}: ${room}, ${last}`;
 }
 
 function pairs(values: Readonly<Record<string, string | number | bigint>>): string {

@@ -85,6 +85,10 @@ export const agentSchema = z.strictObject({
     description: "path of its own SQLite file; the folder must exist",
     example: "agent.sqlite",
   }),
+  retentionDays: z.number().int().min(1).max(36_500).optional().meta({
+    description: "days that readings are kept at least, also once all is settled; for ever when omitted",
+    example: 400,
+  }),
   walletKey: keySource.meta({
     description: `the wallet's private key: ${KEY_HELP}`,
     example: "WALLET_KEY",

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
 
+import { roomOf } from "../store/room.ts";
 import type { Figures } from "./figures.ts";
 import type { Log } from "./log.ts";
 
@@ -96,6 +97,27 @@ export class Metrics {
         this.reset();
         const host = node();
         if (host !== undefined) this.set({ node: host }, 1);
+      },
+    });
+  }
+
+  /** Tells how large a store is, and what room its disk has left. */
+  watchStore(path: string): void {
+    const registers = [this.#registry];
+    new Gauge({
+      name: "pof_store_bytes",
+      help: "Size of the store, its log included",
+      registers,
+      collect() {
+        this.set(roomOf(path).storeBytes);
+      },
+    });
+    new Gauge({
+      name: "pof_disk_free_bytes",
+      help: "What is free on the disk of the store",
+      registers,
+      collect() {
+        this.set(roomOf(path).freeBytes);
       },
     });
   }

@@ -24,6 +24,9 @@
  * opening to closing: an exclusive transaction on an empty database, PATH-lock. The operating system drops it
  * with the process, so a killed agent leaves nothing to clean up. The lock's file stays: if it were deleted,
  * one process could still hold the old one when another locks a new one.
+ *
+ * Readings may be let go from a chain's beginning once nobody needs them (`pruneReadings`): only the writer does so, by
+ * lifting the trigger that forbids it within the same transaction.
  */
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
@@ -118,21 +121,23 @@ const SCHEMA = `
 `;
 
 function appendOnly(table: string): string {
-  return ["UPDATE", "DELETE"]
-    .map(
-      (verb) => `
-  CREATE TRIGGER ${table}_no_${verb.toLowerCase()} BEFORE ${verb} ON ${table}
-  BEGIN SELECT RAISE(ABORT, '${table} are append-only'); END;`,
-    )
-    .join("");
+  return ban(table, "UPDATE") + ban(table, "DELETE");
 }
+
+function ban(table: string, verb: "UPDATE" | "DELETE"): string {
+  return `
+  CREATE TRIGGER ${table}_no_${verb.toLowerCase()} BEFORE ${verb} ON ${table}
+  BEGIN SELECT RAISE(ABORT, '${table} are append-only'); END;`;
+}
+
+/** What lifts the ban on deleting readings, and what restores it. */
+export const [LIFT_BAN, RESTORE_BAN] = ["DROP TRIGGER readings_no_delete", ban("readings", "DELETE")];
 
 /** A store's database, checked. Whoever uses it keeps the whole, as the lock lasts no longer. */
 export interface StoreFile {
+  readonly path: string;
   readonly database: DatabaseSync;
   readonly tables: Tables;
-  /** What an error is, of one of the store or of the database: the disk's own are told in a line. */
-  faultOf(error: unknown): unknown;
   close(): void;
 }
 
@@ -149,7 +154,7 @@ export function openToWrite(path: string): StoreFile {
     if (lockPath !== undefined) opened.push(lock(lockPath));
     configure(database);
     prepareFile(database, path);
-    return { database, tables: new Tables(database), faultOf: diskFaultOf(path), close };
+    return { path, database, tables: new Tables(database), close };
   } catch (error) {
     close();
     throw openingError(path, error);
@@ -166,7 +171,7 @@ export function openToRead(path: string): StoreFile {
     if (isEmpty(database)) throw new StoreFileError(path, "a Proof of Flow store", "an empty file");
     checkStore(database, path);
     const close = database.close.bind(database);
-    return { database, tables: new Tables(database), faultOf: diskFaultOf(path), close };
+    return { path, database, tables: new Tables(database), close: database.close.bind(database) };
   } catch (error) {
     database?.close();
     throw openingError(path, error);
@@ -251,19 +256,9 @@ function pragma(database: DatabaseSync, name: string): string {
   return String(Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
 }
 
-/** SQLite's codes for a disk that fails, or is full. */
-const DISK_FAULTS: ReadonlySet<number | undefined> = new Set([10, 13]);
-
-function diskFaultOf(path: string): (error: unknown) => unknown {
-  return (error) => {
-    if (!(error instanceof Error) || !DISK_FAULTS.has(resultCodeOf(error))) return error;
-    return new StoreDiskError(path, "a disk with room that can be written to", error.message, {
-      cause: error,
-    });
-  };
-}
-
 const SQLITE_BUSY = 5;
+const SQLITE_IOERR = 10;
+const SQLITE_FULL = 13;
 /** SQLITE_READONLY_DIRECTORY, of the detailed codes. */
 const SQLITE_READONLY_DIRECTORY = 1544;
 
@@ -272,7 +267,16 @@ function resultCodeOf(error: unknown): number | undefined {
   return error instanceof Error && "errcode" in error ? Number(error.errcode) % 256 : undefined;
 }
 
-function openingError(path: string, error: unknown): unknown {
+/** The disk's refusal to take or give something; any other error as it is. */
+export function diskError(path: string, error: unknown): unknown {
+  const code = resultCodeOf(error);
+  if (!(error instanceof Error) || (code !== SQLITE_FULL && code !== SQLITE_IOERR)) return error;
+  return new StoreDiskError(path, "a disk that works and has room", error.message, { cause: error });
+}
+
+function openingError(path: string, cause: unknown): unknown {
+  const error = diskError(path, cause);
+  if (error instanceof StoreDiskError) return error;
   if (error instanceof StoreFileError || error instanceof StoreVersionError || !(error instanceof Error))
     return error;
   if (resultCodeOf(error) === SQLITE_BUSY)

@@ -1,10 +1,15 @@
 import { type Block, faultAfter, type StampedReading } from "../metering/reading.ts";
-import { openToRead, openToWrite, type StoreFile } from "./sqlite-file.ts";
+import { diskError, LIFT_BAN, openToRead, openToWrite, RESTORE_BAN, type StoreFile } from "./sqlite-file.ts";
+import {
+  refuseOtherCommitment,
+  refuseOtherHearing,
+  refuseOtherSeal,
+  refuseOtherStatement,
+} from "./said-once.ts";
 import type { Tables } from "./sqlite-tables.ts";
 import { SqliteTransactions } from "./sqlite-transactions.ts";
 import {
   BrokenChainError,
-  ConflictError,
   type MeterMemory,
   type ReadingStore,
   type StoredCommitment,
@@ -100,6 +105,9 @@ class SqliteReader implements StoreReader {
   }
 }
 
+/** Readings that are let go in a transaction: it takes some milliseconds. */
+const PRUNED_AT_ONCE = 10_000;
+
 class SqliteStore extends SqliteReader implements ReadingStore {
   readonly transactions: SqliteTransactions;
 
@@ -107,20 +115,38 @@ class SqliteStore extends SqliteReader implements ReadingStore {
     super(file);
     this.transactions = new SqliteTransactions(file.database, (work) => this.#transaction(work));
   }
+  /** The last readings on disk, of the meters that were appended to since the start: nobody else appends. */
+  readonly #ends = new Map<string, StampedReading>();
 
   appendReadings(readings: readonly StampedReading[], memories: readonly MeterMemory[] = []): Promise<void> {
-    return this.#transaction(() => {
-      const ends = new Map<string, StampedReading | undefined>();
-      for (const reading of readings) {
-        const { meter } = reading;
-        const end = ends.get(meter) ?? this.tables.lastReadingBefore(meter, Infinity);
-        const fault = faultAfter(end, reading);
-        if (fault !== undefined) throw new BrokenChainError(meter, fault);
-        this.tables.insertReading(reading);
-        ends.set(meter, reading);
-      }
-      for (const memory of memories) this.tables.replaceMemory(memory);
+    return promised(() => {
+      const ends = new Map<string, StampedReading>();
+      this.#atomically(() => {
+        for (const reading of readings) {
+          const { meter } = reading;
+          const end = ends.get(meter) ?? this.#endOf(meter);
+          const fault = faultAfter(end, reading);
+          if (fault !== undefined) throw new BrokenChainError(meter, fault);
+          ends.set(meter, reading);
+        }
+        this.tables.insertReadings(readings);
+        for (const memory of memories) this.tables.replaceMemory(memory);
+      });
+      for (const [meter, end] of ends) this.#ends.set(meter, end);
     });
+  }
+
+  pruneReadings(timestamp: number): Promise<number> {
+    return this.#transaction(() => {
+      this.file.database.exec(LIFT_BAN);
+      const pruned = this.tables.deleteReadings(timestamp, PRUNED_AT_ONCE);
+      this.file.database.exec(RESTORE_BAN);
+      return pruned;
+    });
+  }
+
+  #endOf(meter: string): StampedReading | undefined {
+    return this.#ends.get(meter) ?? this.tables.lastReadingBefore(meter, Infinity);
   }
 
   saveStatement(statement: StoredStatement): Promise<void> {
@@ -128,24 +154,15 @@ class SqliteStore extends SqliteReader implements ReadingStore {
     return this.#transaction(() => {
       const stored = this.tables.statementOf(meter, epoch, aria);
       if (stored === undefined) this.tables.insertStatement(statement);
-      else
-        refuseChange(`the statement of meter ${meter} for epoch ${epoch} to ${aria}`, stored, statement, [
-          "payload",
-          "signature",
-        ]);
+      else refuseOtherStatement(stored, statement);
     });
   }
 
   saveCommitment(commitment: StoredCommitment): Promise<void> {
-    const { aria, requestId } = commitment;
     return this.#transaction(() => {
-      const stored = this.tables.commitmentOf(aria, requestId);
+      const stored = this.tables.commitmentOf(commitment.aria, commitment.requestId);
       if (stored === undefined) this.tables.insertCommitment(commitment);
-      else
-        refuseChange(`the commitment for request ${requestId} of ${aria}`, stored, commitment, [
-          "flowRoot",
-          "json",
-        ]);
+      else refuseOtherCommitment(stored, commitment);
     });
   }
 
@@ -159,48 +176,41 @@ class SqliteStore extends SqliteReader implements ReadingStore {
     return this.#transaction(() => {
       const stored = this.tables.sealOf(seal.bundleHash);
       if (stored === undefined) this.tables.insertSeal(seal);
-      else refuseChange(`the seal of bundle ${seal.bundleHash}`, stored, seal, ["seal"]);
+      else refuseOtherSeal(stored, seal);
     });
   }
 
   saveHearing(hearing: StoredHearing): Promise<void> {
-    const { aria, disputeId } = hearing;
     return this.#transaction(() => {
-      const stored = this.tables.hearingOf(aria, disputeId);
+      const stored = this.tables.hearingOf(hearing.aria, hearing.disputeId);
       if (stored === undefined) this.tables.insertHearing(hearing);
-      else
-        refuseChange(`the hearing of dispute ${disputeId} of ${aria}`, stored, hearing, [
-          "evidenceHash", // before the evidence: where that differs, the hashes say so more briefly
-          "verdict",
-          "heardAt",
-          "der",
-          "aggregator",
-          "feeder",
-        ]);
+      else refuseOtherHearing(stored, hearing);
     });
   }
 
-  /** SQLite's calls block, so nothing comes between a transaction's first statement and its last. */
   #transaction<T>(work: () => T): Promise<T> {
-    const { database } = this.file;
-    return promised(() => {
+    return promised(() => this.#atomically(work));
+  }
+
+  /** SQLite's calls block, so nothing comes between a transaction's first statement and its last. */
+  #atomically<T>(work: () => T): T {
+    const { database, path } = this.file;
+    try {
       database.exec("BEGIN IMMEDIATE");
-      try {
-        const result = work();
-        database.exec("COMMIT");
-        return result;
-      } catch (error) {
-        this.#rollBack();
-        throw this.file.faultOf(error);
-      }
-    });
+      const result = work();
+      database.exec("COMMIT");
+      return result;
+    } catch (error) {
+      this.#rollBack();
+      throw diskError(path, error);
+    }
   }
 
   #rollBack(): void {
     try {
       this.file.database.exec("ROLLBACK");
     } catch {
-      // SQLite has rolled back by itself already, as it does when the disk is full.
+      // Nothing was begun, or SQLite has rolled back by itself already, as it does when the disk is full.
     }
   }
 }
@@ -210,21 +220,4 @@ function promised<T>(work: () => T): Promise<T> {
   return new Promise((resolve) => {
     resolve(work());
   });
-}
-
-/** @throws {ConflictError} for the first of the fields that is offered otherwise than it is stored. */
-function refuseChange<T>(
-  subject: string,
-  stored: T,
-  offered: T,
-  fields: readonly (keyof T & string)[],
-): void {
-  for (const field of fields) {
-    if (stored[field] === offered[field]) continue;
-    throw new ConflictError(
-      `${field} of ${subject}`,
-      String(stored[field] ?? "nothing"),
-      String(offered[field] ?? "nothing"),
-    );
-  }
 }

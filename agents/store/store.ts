@@ -98,18 +98,24 @@ export interface StoreReader {
 }
 
 /**
- * What an agent must not lose. Whatever resolves has reached the disk; whatever rejects has changed nothing.
- * One writer has it at a time, from opening to closing.
+ * What an agent must not lose. Whatever resolves has reached the disk; whatever rejects has changed nothing, such as with a
+ * `StoreDiskError` when the disk is full. One writer has it at a time, from opening to closing.
  */
 export interface ReadingStore extends StoreReader {
   /** What the party's key signed and sent. */
   readonly transactions: TransactionStore;
   /**
-   * Appends to the chains of one or more meters, all or nothing, oldest first. Readings are never changed or
-   * deleted. Memories replace those their meters left before, in the same transaction.
+   * Appends to the chains of one or more meters, all or nothing, oldest first. Readings are never changed, nor
+   * deleted but by `pruneReadings`. Memories replace those their meters left before, in the same transaction.
    * @throws {BrokenChainError} when one does not follow its meter's last stored one: a gap, fork or repeat.
    */
   appendReadings(readings: readonly StampedReading[], memories?: readonly MeterMemory[]): Promise<void>;
+  /**
+   * Lets go of readings whose block is older than `timestamp` (Unix seconds), but for each meter's last one before it,
+   * which its next epoch is counted from. A call takes some thousands, so that it is soon over.
+   * @returns how many it took; 0 once there are no more
+   */
+  pruneReadings(timestamp: number): Promise<number>;
   /**
    * Saves a statement; to be awaited before the statement leaves the agent. The same one again is welcome.
    * @throws {ConflictError} for another one of that meter, epoch and contract: a meter must never sign two.
@@ -169,14 +175,19 @@ export class StoreFileError extends StoreError {
   override readonly name = "StoreFileError";
 }
 
+/** The disk is full, or fails. Nothing of the call was kept, and all that was stored before is as it was. */
+export class StoreDiskError extends StoreError {
+  override readonly name = "StoreDiskError";
+}
+
+/** The server that keeps the store cannot be reached, does not let us in, or has dropped the connection. */
+export class StoreConnectionError extends StoreError {
+  override readonly name = "StoreConnectionError";
+}
+
 /** The store was written by another version of the schema, a newer one most likely. It was left as it is. */
 export class StoreVersionError extends StoreError {
   override readonly name = "StoreVersionError";
-}
-
-/** The disk is full, or fails. What was not acknowledged was not written; nothing else was changed. */
-export class StoreDiskError extends StoreError {
-  override readonly name = "StoreDiskError";
 }
 
 /** Another process, or another part of this one, has the store open to write. */

@@ -3,11 +3,12 @@ import { Command, Option } from "commander";
 
 import { evidence } from "./evidence/part.ts";
 import { gas } from "./gas/part.ts";
+import { ingest } from "./ingest/part.ts";
 import { type Figures, meets, type Part, type Target } from "./part.ts";
 
 /** Measures what matters and compares it with the targets; `npm run bench`. */
 
-const PARTS: readonly Part[] = [gas, evidence];
+const PARTS: readonly Part[] = [gas, evidence, ingest];
 
 interface Options {
   readonly json?: boolean;

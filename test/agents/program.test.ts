@@ -171,6 +171,8 @@ describe("The DER's program", function () {
         .and.to.contain(`pof_node_in_use{node="${new URL(chain.node.url).host}",agent="der"} 1`);
       const lookedAt = Number(/^pof_last_look_timestamp_seconds\S* (\S+)$/m.exec(told)?.[1]);
       expect(Math.abs(Date.now() / 1000 - lookedAt) < 30).to.be.true;
+      for (const gauge of ["pof_store_bytes", "pof_disk_free_bytes"])
+        expect(Number(new RegExp(`^${gauge}\\S* (\\S+)$`, "m").exec(told)?.[1]), gauge).to.be.above(0);
       expect((await fetch(`${url}/health`)).status).to.equal(200);
       expect((await fetch(`${url}/else`)).status).to.equal(404);
       expect(await program.ended("SIGINT"), program.stderr).to.equal(0);

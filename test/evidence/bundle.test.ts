@@ -105,6 +105,15 @@ describe("A meter", function () {
     expect(measured).to.deep.include({ readings: [], energyWh: 0n });
   });
 
+  it("signs nothing of an epoch whose beginning was let go, and so cannot be counted any more", async function () {
+    const old = await storeOf(readingsFrom(99, 105));
+    await old.pruneReadings((EPOCH + 1) * EPOCH_SECONDS);
+    expect(await old.readingsBetween(METER.address, 0, Infinity)).to.have.length(3);
+    expect(await signEpoch(old, REQUEST)).to.be.undefined;
+    expect(await signEpoch(old, { ...REQUEST, epoch: EPOCH + 1 })).to.be.undefined; // it is not over
+    await old.close();
+  });
+
   it("signs nothing of an epoch before it has a reading after it: more may come", async function () {
     const early = await storeOf(readingsFrom(99, 103));
     expect(await signEpoch(early, REQUEST)).to.be.undefined;

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -8,7 +8,7 @@ import { z } from "zod/v4";
 
 import { ChainFollower } from "../../agents/chain/follower.ts";
 import type { Dispute } from "../../agents/chain/service-view.ts";
-import { openSqliteStore } from "../../agents/store/sqlite.ts";
+import { openSqliteReader, openSqliteStore } from "../../agents/store/sqlite.ts";
 import { developmentKey } from "../../scripts/demo/cast.ts";
 import {
   disputedEpoch,
@@ -214,7 +214,12 @@ describe("pof, for a party with an agent:", function () {
         z.object({ epoch: z.number(), requestedWh: z.string(), creditedWh: z.string().nullable() }),
       ),
       disputes: z.array(z.object({ id: z.string(), status: z.string(), awardedWh: z.string() })),
-      store: z.object({ readable: z.boolean(), latestBlock: z.number() }),
+      store: z.object({
+        readable: z.boolean(),
+        latestBlock: z.number(),
+        bytes: z.number(),
+        freeBytes: z.number(),
+      }),
     });
 
     it("tells a DER how it stands, as the chain has it, while its agent runs", async function () {
@@ -244,6 +249,8 @@ describe("pof, for a party with an agent:", function () {
       const swept = told.epochs.find((each) => each.epoch === epoch);
       expect(BigInt(swept?.requestedWh ?? "0") > BigInt(swept?.creditedWh ?? "0")).to.be.true;
       expect(told.store.readable).to.be.true;
+      expect(told.store.bytes).to.be.at.least(statSync(community.storeFile(plant.name)).size);
+      expect(told.store.freeBytes).to.be.above(0);
     });
 
     it("tells the Operator of all, in a table", async function () {
@@ -252,6 +259,24 @@ describe("pof, for a party with an agent:", function () {
       for (const words of ["active 3", ids.ruled, ids.open, "last reading at block", "requested Wh"]) {
         expect(stdout).to.contain(words);
       }
+    });
+  });
+
+  describe("backup", function () {
+    it("copies a store while its agent runs, and overwrites nothing", async function () {
+      const { community, plants } = stage;
+      const out = join(folder, "copy.sqlite");
+      const args = ["backup", ...config("der"), "--out", out];
+      const first = await pof(args, {});
+      expect(first.status, first.stderr).to.equal(0);
+      expect(first.stdout).to.match(/copy\.sqlite: [\d ,\u202f\u2009]+ bytes, checked\n$/u);
+      const [reader, copy] = [community.storeFile(plants[0].name), out].map(openSqliteReader);
+      expect(await copy!.latestBlock()).to.equal(await reader!.latestBlock());
+      await reader!.close();
+      await copy!.close();
+      const again = await pof(args, {});
+      expect(again).to.include({ status: 1, stdout: "" });
+      expect(again.stderr).to.match(/copy\.sqlite: expected a name that nothing has yet/);
     });
   });
 

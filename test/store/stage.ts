@@ -112,8 +112,11 @@ export class StoreStage {
     rmSync(this.folder, { recursive: true });
   }
 
-  /** Runs a script in a process of its own, with the store's path and what it takes to use it at hand. */
-  run(script: string): ChildProcessByStdio<null, Readable, null> {
+  /**
+   * Runs a script in a process of its own, with the store's path and what it takes to use it at hand.
+   * @param within a command that runs the one it is given
+   */
+  run(script: string, within: readonly string[] = []): ChildProcessByStdio<null, Readable, null> {
     const [meterModule, readingModule, storeModule, stageModule] = [
       "agents/metering/meter.ts",
       "agents/metering/reading.ts",
@@ -130,13 +133,14 @@ export class StoreStage {
       const say = (what) => writeSync(1, what + "\\n");
     `;
     const args = ["--no-warnings", "--import", "tsx", "--input-type=module", "--eval", prelude + script];
-    return spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    const [command = "", ...rest] = [...within, process.execPath, ...args];
+    return spawn(command, rest, { stdio: ["ignore", "pipe", "inherit"] });
   }
 
   /** The lines a script prints. */
-  async outputOf(script: string): Promise<string[]> {
+  async outputOf(script: string, within: readonly string[] = []): Promise<string[]> {
     const lines: string[] = [];
-    for await (const line of createInterface(this.run(script).stdout)) lines.push(line);
+    for await (const line of createInterface(this.run(script, within).stdout)) lines.push(line);
     return lines;
   }
 }

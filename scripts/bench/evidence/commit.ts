@@ -15,7 +15,8 @@ import { Recorder } from "../../../agents/metering/recorder.ts";
 import { SimulatedMeter } from "../../../agents/metering/simulated-meter.ts";
 import { openSqliteStore } from "../../../agents/store/sqlite.ts";
 import type { ReadingStore } from "../../../agents/store/store.ts";
-import { report, rounded, timed } from "./clock.ts";
+import { rounded, timed } from "../clock.ts";
+import { report } from "../program.ts";
 
 /**
  * What a day's commitment costs an Aggregator of a thousand DERs: its meters' readings of every minute, recorded on

@@ -5,7 +5,8 @@ import { getBytes } from "ethers";
 import { parseBundle } from "../../../agents/evidence/format.ts";
 import { verifyBundle } from "../../../agents/evidence/verify.ts";
 import { keccak } from "../../../agents/hashing/keccak.ts";
-import { report, rounded, timed, typical } from "./clock.ts";
+import { rounded, timed, typical } from "../clock.ts";
+import { report } from "../program.ts";
 import { DAY_SECONDS, dayOfSeconds } from "./day.ts";
 
 /** How long one takes to check a day of one-second readings, from the text of a bundle to the verdict. */

@@ -2,15 +2,15 @@ import { expect } from "chai";
 import fc from "fast-check";
 
 import { FieldError } from "../../agents/metering/reading.ts";
-import { openSqliteStore } from "../../agents/store/sqlite.ts";
 import { ConflictError, type StoredHearing } from "../../agents/store/store.ts";
-import { ARIA, hash, hearingOf, OTHER_ARIA, rejection, StoreStage } from "./stage.ts";
+import { describeEachStore, type Stage } from "./each-store.ts";
+import { ARIA, hash, hearingOf, OTHER_ARIA, rejection } from "./stage.ts";
 
-describe("Hearings in an SQLite store", function () {
-  let stage: StoreStage;
+describeEachStore("hearings", function (newStage) {
+  let stage: Stage;
 
-  beforeEach(function () {
-    stage = new StoreStage();
+  beforeEach(async function () {
+    stage = await newStage();
   });
 
   afterEach(async function () {
@@ -45,7 +45,7 @@ describe("Hearings in an SQLite store", function () {
     });
     await fc.assert(
       fc.asyncProperty(hearings, async (values) => {
-        const memory = openSqliteStore(":memory:");
+        const memory = await stage.fresh();
         const hearing = { ...hearingOf(1n), ...values };
         await memory.saveHearing(hearing);
         await memory.saveHearing(hearing);

@@ -1,5 +1,3 @@
-import type { Figures } from "../part.ts";
-
 /** What some work took. Others on the same machine lengthen the first; both are close where it is idle. */
 export interface Took {
   /** Seconds on the wall. */
@@ -9,10 +7,18 @@ export interface Took {
 }
 
 export function timed(work: () => void): Took {
-  const [start, before] = [performance.now(), process.cpuUsage()];
+  const stop = startClock();
   work();
-  const { user, system } = process.cpuUsage(before);
-  return { wall: (performance.now() - start) / 1_000, core: (user + system) / 1_000_000 };
+  return stop();
+}
+
+/** @returns what tells how long it took since */
+export function startClock(): () => Took {
+  const [start, before] = [performance.now(), process.cpuUsage()];
+  return () => {
+    const { user, system } = process.cpuUsage(before);
+    return { wall: (performance.now() - start) / 1_000, core: (user + system) / 1_000_000 };
+  };
 }
 
 /** The middle ones of an odd number of runs. */
@@ -21,16 +27,10 @@ export function typical(runs: number, work: () => void): Took {
   return { wall: middle(all.map(({ wall }) => wall)), core: middle(all.map(({ core }) => core)) };
 }
 
-function middle(figures: number[]): number {
+export function middle(figures: number[]): number {
   return figures.sort((a, b) => a - b)[Math.floor(figures.length / 2)] ?? Number.NaN;
 }
 
 export function rounded(seconds: number): number {
   return Math.round(seconds * 1_000) / 1_000;
-}
-
-/** Hands the figures to the process that started this one, or shows them to a person who did. */
-export function report(figures: Figures): void {
-  if (process.send === undefined) console.log(figures);
-  else process.send(figures);
 }

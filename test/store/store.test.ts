@@ -8,8 +8,8 @@ import {
   readingDigest,
   type StampedReading,
 } from "../../agents/metering/reading.ts";
-import { openSqliteStore } from "../../agents/store/sqlite.ts";
 import { BrokenChainError, ConflictError, type ReadingStore } from "../../agents/store/store.ts";
+import { describeEachStore, type Stage } from "./each-store.ts";
 import {
   ARIA,
   blockOf,
@@ -21,17 +21,16 @@ import {
   readingsOf,
   rejection,
   sharingBlocks,
-  StoreStage,
 } from "./stage.ts";
 
 const readsPerBlock = fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 8 });
 
-describe("SQLite store", function () {
-  let stage: StoreStage;
+describeEachStore("store", function (newStage) {
+  let stage: Stage;
   let store: ReadingStore;
 
-  beforeEach(function () {
-    stage = new StoreStage();
+  beforeEach(async function () {
+    stage = await newStage();
     store = stage.store;
   });
 
@@ -64,7 +63,7 @@ describe("SQLite store", function () {
       });
       await fc.assert(
         fc.asyncProperty(fields, async (values) => {
-          const memory = openSqliteStore(":memory:");
+          const memory = await stage.fresh();
           const reading = { ...readingsOf(METER, 1)[0]!, ...values };
           const stamped = { ...reading, digest: readingDigest(reading) };
           await memory.appendReadings([stamped]);
@@ -101,7 +100,7 @@ describe("SQLite store", function () {
     it("that share a block or a second are kept in their order, and found by time together", async function () {
       await fc.assert(
         fc.asyncProperty(readsPerBlock, fc.nat(60), fc.nat(60), async (counts, from, to) => {
-          const memory = openSqliteStore(":memory:");
+          const memory = await stage.fresh();
           const readings = sharingBlocks(counts);
           await memory.appendReadings(readings);
           expect(await memory.readingsBetween(METER, from, to)).to.deep.equal(
@@ -122,6 +121,23 @@ describe("SQLite store", function () {
       await reopen();
       await store.appendReadings(readings.slice(1, 4));
       await store.appendReadings(readings.slice(4));
+      expect(await store.readingsBetween(METER, 0, Infinity)).to.deep.equal(readings);
+    });
+
+    it("may be any number at once", async function () {
+      for (const count of [15, 16, 17, 40]) {
+        const memory = await stage.fresh();
+        const readings = readingsOf(METER, count + 1);
+        await memory.appendReadings(readings.slice(0, count));
+        await memory.appendReadings(readings.slice(count));
+        expect(await memory.readingsBetween(METER, 0, Infinity)).to.deep.equal(readings);
+        await memory.close();
+      }
+    });
+
+    it("continue those of a call that was not waited for", async function () {
+      const readings = readingsOf(METER, 3);
+      await Promise.all(readings.map((reading) => store.appendReadings([reading])));
       expect(await store.readingsBetween(METER, 0, Infinity)).to.deep.equal(readings);
     });
 

@@ -1,0 +1,482 @@
+/*
+ * A store in PostgreSQL. What is said of the SQLite file holds here as well: every call is one transaction, committed to
+ * disk before it resolves. Unlike a file, it can be shared: several workers of one agent write to it at once, each the
+ * readings of meters that no other one has (see postgres-shares.ts). All locks are PostgreSQL's own and belong to the
+ * writer's connection, so that they end with it.
+ */
+import { Client, type QueryResultRow } from "pg";
+
+import {
+  addressBytes,
+  type Block,
+  faultAfter,
+  requireCount,
+  type StampedReading,
+} from "../metering/reading.ts";
+import { disputeIdBytes, hex, hexBytes, requestIdBytes, textBytes, textOf } from "./bytes.ts";
+import { connectionError, refusalOf } from "./postgres-errors.ts";
+import { Locks } from "./postgres-locks.ts";
+import { checkVersion, migrate } from "./postgres-schema.ts";
+import { PostgresTransactions } from "./postgres-transactions.ts";
+import {
+  refuseOtherCommitment,
+  refuseOtherHearing,
+  refuseOtherSeal,
+  refuseOtherStatement,
+} from "./said-once.ts";
+import {
+  BrokenChainError,
+  type MeterMemory,
+  type ReadingStore,
+  type StoredCommitment,
+  type StoredHearing,
+  type StoredSeal,
+  type StoredStatement,
+  StoreLockedError,
+  type StoreReader,
+} from "./store.ts";
+
+/**
+ * Opens the store in a database, and makes it when there is none.
+ * @param url postgres://USER@HOST/DATABASE; the password comes from PGPASSWORD or ~/.pgpass
+ * @param shared whether other workers may have it open to write as well, if they say the same
+ * @throws {StoreConnectionError} when the server does not let us in.
+ * @throws {StoreLockedError} when somebody who does not share it has it open to write.
+ * @throws {StoreVersionError} when it is of a newer version.
+ */
+export async function openPostgresStore(url: string, { shared = false } = {}): Promise<PostgresStore> {
+  const place = placeOf(url);
+  const [reader, writer] = [await connected(url, place), await connected(url, place)];
+  try {
+    await migrate(writer, place);
+    const locks = await Locks.of(writer);
+    if (!(await (shared ? locks.tryShared("presence") : locks.try("presence"))))
+      throw new StoreLockedError(place, "a store nobody has open to write", "one that is locked");
+    return new PostgresStore(place, reader, writer, locks);
+  } catch (error) {
+    await Promise.all([reader.end(), writer.end()]);
+    throw refusalOf(place, error);
+  }
+}
+
+/** Opens a store to read it, also while agents write to it. */
+export async function openPostgresReader(url: string): Promise<StoreReader> {
+  const place = placeOf(url);
+  const client = await connected(url, place);
+  try {
+    await checkVersion(client, place);
+    return new PostgresReader(place, client);
+  } catch (error) {
+    await client.end();
+    throw refusalOf(place, error);
+  }
+}
+
+async function connected(url: string, place: string): Promise<Client> {
+  const client = new Client({ connectionString: url, application_name: "proof-of-flow" });
+  client.on("error", () => undefined); // the next query tells of it
+  try {
+    await client.connect();
+    await client.query("SET synchronous_commit = on");
+    return client;
+  } catch (error) {
+    await client.end().catch(() => undefined); // it never was open
+    throw connectionError(place, error);
+  }
+}
+
+/** How a store is called in messages: without what may be a password. */
+function placeOf(url: string): string {
+  const { host, pathname } = new URL(url);
+  return `postgres://${host}${pathname}`;
+}
+
+/** PostgreSQL's bigint as pg gives it. */
+type Whole = string;
+interface ReadingRow {
+  readonly meter: Buffer;
+  readonly sequence: Whole;
+  readonly block_timestamp: Whole;
+  readonly register_wh: Whole;
+  readonly power_w: Whole;
+  readonly block_number: Whole;
+  readonly block_hash: Buffer;
+  readonly previous_digest: Buffer;
+  readonly digest: Buffer;
+}
+interface HearingRow {
+  readonly dispute_id: Buffer;
+  readonly der: Buffer | null;
+  readonly aggregator: Buffer | null;
+  readonly feeder: Buffer | null;
+  readonly evidence_hash: Buffer;
+  readonly verdict: Buffer;
+  readonly heard_at: Whole;
+}
+
+class PostgresReader implements StoreReader {
+  protected readonly place: string;
+  readonly #client: Client;
+
+  constructor(place: string, client: Client) {
+    this.place = place;
+    this.#client = client;
+  }
+
+  async latestBlock(): Promise<number | undefined> {
+    const [row] = await this.#rows<{ block: Whole | null }>(
+      "SELECT max(block_number) AS block FROM readings",
+    );
+    return row?.block == null ? undefined : Number(row.block);
+  }
+
+  lastReading(meter: string): Promise<StampedReading | undefined> {
+    return this.lastReadingBefore(meter, Number.MAX_SAFE_INTEGER + 1);
+  }
+
+  async memoryOf(meter: string): Promise<string | undefined> {
+    const sql = "SELECT memory FROM memories WHERE meter = $1";
+    const [row] = await this.#rows<{ memory: Buffer }>(sql, [addressBytes(meter)]);
+    return row && textOf(row.memory);
+  }
+
+  async lastReadingBefore(meter: string, timestamp: number): Promise<StampedReading | undefined> {
+    const [row] = await this.#rows<ReadingRow>(
+      "SELECT * FROM readings WHERE meter = $1 AND block_timestamp < $2 ORDER BY block_timestamp DESC, sequence DESC LIMIT 1",
+      [addressBytes(meter), bounded(timestamp)],
+    );
+    return row && readingOf(meter, row);
+  }
+
+  async readingsBetween(
+    meter: string,
+    fromTimestamp: number,
+    toTimestamp: number,
+  ): Promise<StampedReading[]> {
+    const rows = await this.#rows<ReadingRow>(
+      "SELECT * FROM readings WHERE meter = $1 AND block_timestamp >= $2 AND block_timestamp < $3 ORDER BY block_timestamp, sequence",
+      [addressBytes(meter), bounded(fromTimestamp), bounded(toTimestamp)],
+    );
+    return rows.map((row) => readingOf(meter, row));
+  }
+
+  async statementOf(meter: string, epoch: number, aria: string): Promise<StoredStatement | undefined> {
+    const [row] = await this.#rows<{ payload: Buffer; signature: Buffer }>(
+      "SELECT payload, signature FROM statements WHERE meter = $1 AND epoch = $2 AND aria = $3",
+      [addressBytes(meter), epoch, addressBytes(aria)],
+    );
+    return row && { meter, epoch, aria, payload: text(row.payload), signature: hex(row.signature) };
+  }
+
+  async commitmentOf(aria: string, requestId: bigint): Promise<StoredCommitment | undefined> {
+    const [row] = await this.#rows<{ flow_root: Buffer; json: Buffer }>(
+      "SELECT flow_root, json FROM commitments WHERE aria = $1 AND request_id = $2",
+      [addressBytes(aria), requestIdBytes(requestId)],
+    );
+    return row && { aria, requestId, flowRoot: hex(row.flow_root), json: text(row.json) };
+  }
+
+  async sealOf(bundleHash: string): Promise<string | undefined> {
+    const sql = "SELECT seal FROM seals WHERE bundle_hash = $1";
+    const [row] = await this.#rows<{ seal: Buffer }>(sql, [hexBytes("bundleHash", bundleHash, 32)]);
+    return row && hex(row.seal);
+  }
+
+  async hearingOf(aria: string, disputeId: bigint): Promise<StoredHearing | undefined> {
+    const sql = "SELECT * FROM hearings WHERE aria = $1 AND dispute_id = $2";
+    const [row] = await this.#rows<HearingRow>(sql, [addressBytes(aria), disputeIdBytes(disputeId)]);
+    return row && hearingOf(aria, row);
+  }
+
+  async hearings(aria: string): Promise<StoredHearing[]> {
+    const sql = "SELECT * FROM hearings WHERE aria = $1 ORDER BY heard_at, dispute_id";
+    const rows = await this.#rows<HearingRow>(sql, [addressBytes(aria)]);
+    return rows.map((row) => hearingOf(aria, row));
+  }
+
+  async stampsFrom(blockNumber: number): Promise<Block[]> {
+    const rows = await this.#rows<Pick<ReadingRow, "block_number" | "block_hash" | "block_timestamp">>(
+      "SELECT DISTINCT block_number, block_hash, block_timestamp FROM readings WHERE block_number >= $1",
+      [blockNumber],
+    );
+    return rows.map((row) => ({
+      number: Number(row.block_number),
+      hash: hex(row.block_hash),
+      timestamp: Number(row.block_timestamp),
+    }));
+  }
+
+  async orphans(): Promise<ReadonlySet<string>> {
+    const rows = await this.#rows<{ block_hash: Buffer }>("SELECT block_hash FROM orphans");
+    return new Set(rows.map((row) => hex(row.block_hash)));
+  }
+
+  async close(): Promise<void> {
+    await this.#client.end();
+  }
+
+  async #rows<Row extends QueryResultRow>(sql: string, values: unknown[] = []): Promise<Row[]> {
+    try {
+      return (await this.#client.query<Row>(sql, values)).rows;
+    } catch (error) {
+      throw refusalOf(this.place, error);
+    }
+  }
+}
+
+/** Readings that are let go in a transaction. */
+const PRUNED_AT_ONCE = 10_000;
+
+export class PostgresStore extends PostgresReader implements ReadingStore {
+  /** Held by this writer, and lost with its connection. */
+  readonly locks: Locks;
+  readonly transactions: PostgresTransactions;
+  readonly #writer: Client;
+  /** Transactions of one connection follow each other. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(place: string, reader: Client, writer: Client, locks: Locks) {
+    super(place, reader);
+    this.#writer = writer;
+    this.locks = locks;
+    this.transactions = new PostgresTransactions(writer, (work) => this.#transaction(work));
+  }
+
+  appendReadings(readings: readonly StampedReading[], memories: readonly MeterMemory[] = []): Promise<void> {
+    return this.#transaction(async () => {
+      if (readings.length > 0) {
+        const ends = await this.#endsOf([...new Set(readings.map(({ meter }) => meter))]);
+        for (const reading of readings) {
+          const fault = faultAfter(ends.get(reading.meter), reading);
+          if (fault !== undefined) throw new BrokenChainError(reading.meter, fault);
+          ends.set(reading.meter, reading);
+        }
+        await this.#writer.query(INSERT_READINGS, columnsOf(readings));
+      }
+      for (const { meter, memory } of memories)
+        await this.#writer.query(
+          "INSERT INTO memories VALUES ($1, $2) ON CONFLICT (meter) DO UPDATE SET memory = excluded.memory",
+          [addressBytes(meter), textBytes("memory", memory)],
+        );
+    });
+  }
+
+  pruneReadings(timestamp: number): Promise<number> {
+    return this.#transaction(async () => {
+      await this.#writer.query("SET LOCAL pof.pruning = 'on'");
+      const { rowCount } = await this.#writer.query(PRUNE_READINGS, [bounded(timestamp), PRUNED_AT_ONCE]);
+      return rowCount ?? 0;
+    });
+  }
+
+  saveOrphans(blocks: readonly Block[]): Promise<void> {
+    return this.#transaction(async () => {
+      for (const { hash, number } of blocks) {
+        const sql = "INSERT INTO orphans VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        await this.#writer.query(sql, [hexBytes("blockHash", hash, 32), number]);
+      }
+    });
+  }
+
+  saveStatement(statement: StoredStatement): Promise<void> {
+    const { meter, epoch, aria, payload, signature } = statement;
+    return this.#saveOnce(
+      "statements",
+      () => [
+        addressBytes(meter),
+        epoch,
+        addressBytes(aria),
+        textBytes("payload", payload),
+        hexBytes("signature", signature),
+      ],
+      async () => {
+        const stored = await this.statementOf(meter, epoch, aria);
+        if (stored !== undefined) refuseOtherStatement(stored, statement);
+      },
+    );
+  }
+
+  saveCommitment(commitment: StoredCommitment): Promise<void> {
+    const { aria, requestId, flowRoot, json } = commitment;
+    return this.#saveOnce(
+      "commitments",
+      () => [
+        addressBytes(aria),
+        requestIdBytes(requestId),
+        hexBytes("flowRoot", flowRoot, 32),
+        textBytes("json", json),
+      ],
+      async () => {
+        const stored = await this.commitmentOf(aria, requestId);
+        if (stored !== undefined) refuseOtherCommitment(stored, commitment);
+      },
+    );
+  }
+
+  saveSeal(seal: StoredSeal): Promise<void> {
+    const { bundleHash } = seal;
+    return this.#saveOnce(
+      "seals",
+      () => [hexBytes("bundleHash", bundleHash, 32), hexBytes("seal", seal.seal)],
+      async () => {
+        const stored = await this.sealOf(bundleHash);
+        if (stored !== undefined) refuseOtherSeal({ bundleHash, seal: stored }, seal);
+      },
+    );
+  }
+
+  saveHearing(hearing: StoredHearing): Promise<void> {
+    const { aria, disputeId } = hearing;
+    return this.#saveOnce(
+      "hearings",
+      () => {
+        requireCount("heardAt", hearing.heardAt);
+        return [
+          addressBytes(aria),
+          disputeIdBytes(disputeId),
+          textBytes("der", hearing.der),
+          textBytes("aggregator", hearing.aggregator),
+          textBytes("feeder", hearing.feeder),
+          hexBytes("evidenceHash", hearing.evidenceHash, 32),
+          textBytes("verdict", hearing.verdict),
+          hearing.heardAt,
+        ];
+      },
+      async () => {
+        const stored = await this.hearingOf(aria, disputeId);
+        if (stored !== undefined) refuseOtherHearing(stored, hearing);
+      },
+    );
+  }
+
+  override async close(): Promise<void> {
+    await this.#last;
+    await Promise.all([super.close(), this.#writer.end()]);
+  }
+
+  /** Inserts a row unless there is one of its key, which then must say the same. */
+  #saveOnce(table: string, values: () => unknown[], refuseOther: () => Promise<void>): Promise<void> {
+    return this.#transaction(async () => {
+      const row = values();
+      const places = row.map((_, i) => `$${i + 1}`).join();
+      const sql = `INSERT INTO ${table} VALUES (${places}) ON CONFLICT DO NOTHING`;
+      const { rowCount } = await this.#writer.query(sql, row);
+      if (rowCount === 0) await refuseOther();
+    });
+  }
+
+  /** The last stored reading of each of these meters. */
+  async #endsOf(meters: readonly string[]): Promise<Map<string, StampedReading>> {
+    const { rows } = await this.#writer.query<ReadingRow & { place: Whole }>(LAST_READINGS, [
+      meters.map((meter) => Buffer.from(addressBytes(meter))),
+    ]);
+    return new Map(
+      rows.map((row) => {
+        const meter = meters[Number(row.place) - 1] ?? "";
+        return [meter, readingOf(meter, row)];
+      }),
+    );
+  }
+
+  #transaction<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(async () => {
+      try {
+        await this.#writer.query("BEGIN");
+        const answer = await work();
+        await this.#writer.query("COMMIT");
+        return answer;
+      } catch (error) {
+        await this.#writer.query("ROLLBACK").catch(() => undefined); // a lost connection rolls back by itself
+        throw refusalOf(this.place, error);
+      }
+    });
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
+
+const INSERT_READINGS = `
+  INSERT INTO readings (meter, sequence, block_timestamp, register_wh, power_w, block_number, block_hash, previous_digest, digest)
+  SELECT decode(m, 'hex'), s, t, r, p, b, decode(h, 'hex'), decode(d, 'hex'), decode(o, 'hex')
+  FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::text[])
+    AS rows (m, s, t, r, p, b, h, d, o)`;
+
+/** Readings as one array a column: one statement takes them all. They were checked, and so their forms. */
+function columnsOf(readings: readonly StampedReading[]): unknown[] {
+  return [
+    readings.map(({ meter }) => meter.slice(2)),
+    readings.map(({ sequence }) => sequence),
+    readings.map(({ blockTimestamp }) => blockTimestamp),
+    readings.map(({ registerWh }) => String(registerWh)),
+    readings.map(({ powerW }) => String(powerW)),
+    readings.map(({ blockNumber }) => blockNumber),
+    readings.map(({ blockHash }) => blockHash.slice(2)),
+    readings.map(({ previousDigest }) => previousDigest.slice(2)),
+    readings.map(({ digest }) => digest.slice(2)),
+  ];
+}
+
+const LAST_READINGS = `
+  SELECT last.*, wanted.place
+  FROM unnest($1::bytea[]) WITH ORDINALITY AS wanted (meter, place)
+  CROSS JOIN LATERAL (
+    SELECT * FROM readings WHERE readings.meter = wanted.meter ORDER BY sequence DESC LIMIT 1
+  ) AS last`;
+
+/** Of each meter, all before the last one before the time; at most so many together. */
+const PRUNE_READINGS = `
+  WITH RECURSIVE meters AS (
+    (SELECT meter FROM readings ORDER BY meter LIMIT 1)
+    UNION ALL
+    SELECT (SELECT r.meter FROM readings r WHERE r.meter > m.meter ORDER BY r.meter LIMIT 1)
+    FROM meters m WHERE m.meter IS NOT NULL
+  ),
+  old AS (
+    SELECT r.meter, r.sequence
+    FROM meters
+    CROSS JOIN LATERAL (
+      SELECT sequence FROM readings
+      WHERE meter = meters.meter AND block_timestamp < $1
+      ORDER BY block_timestamp DESC, sequence DESC LIMIT 1
+    ) AS kept
+    JOIN readings r ON r.meter = meters.meter AND r.sequence < kept.sequence
+    ORDER BY r.meter, r.sequence
+    LIMIT $2
+  )
+  DELETE FROM readings USING old WHERE readings.meter = old.meter AND readings.sequence = old.sequence`;
+
+/** A time as PostgreSQL's bigint holds it; later than all of them is after the last. */
+function bounded(timestamp: number): string {
+  return timestamp > Number.MAX_SAFE_INTEGER ? String(2n ** 63n - 1n) : String(Math.ceil(timestamp));
+}
+
+function readingOf(meter: string, row: ReadingRow): StampedReading {
+  return {
+    meter,
+    sequence: Number(row.sequence),
+    registerWh: BigInt(row.register_wh),
+    powerW: BigInt(row.power_w),
+    blockNumber: Number(row.block_number),
+    blockHash: hex(row.block_hash),
+    previousDigest: hex(row.previous_digest),
+    digest: hex(row.digest),
+    blockTimestamp: Number(row.block_timestamp),
+  };
+}
+
+function hearingOf(aria: string, row: HearingRow): StoredHearing {
+  return {
+    aria,
+    disputeId: BigInt(hex(row.dispute_id)),
+    der: textOf(row.der),
+    aggregator: textOf(row.aggregator),
+    feeder: textOf(row.feeder),
+    evidenceHash: hex(row.evidence_hash),
+    verdict: text(row.verdict),
+    heardAt: Number(row.heard_at),
+  };
+}
+
+function text(bytes: Buffer): string {
+  return bytes.toString("utf8");
+}
