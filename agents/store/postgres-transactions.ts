@@ -141,7 +141,8 @@ export class PostgresTransactions implements TransactionStore {
         "SELECT max(block_number) AS block FROM transactions WHERE sender = $1 AND status = 'mined'",
         [addressBytes(sender)],
       );
-      return rows[0]?.block == null ? undefined : Number(rows[0].block);
+      const [row] = rows;
+      return row === undefined || row.block === null ? undefined : Number(row.block);
     });
   }
 

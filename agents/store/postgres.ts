@@ -127,7 +127,7 @@ class PostgresReader implements StoreReader {
     const [row] = await this.#rows<{ block: Whole | null }>(
       "SELECT max(block_number) AS block FROM readings",
     );
-    return row?.block == null ? undefined : Number(row.block);
+    return row === undefined || row.block === null ? undefined : Number(row.block);
   }
 
   lastReading(meter: string): Promise<StampedReading | undefined> {

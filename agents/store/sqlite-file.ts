@@ -170,7 +170,6 @@ export function openToRead(path: string): StoreFile {
     configure(database);
     if (isEmpty(database)) throw new StoreFileError(path, "a Proof of Flow store", "an empty file");
     checkStore(database, path);
-    const close = database.close.bind(database);
     return { path, database, tables: new Tables(database), close: database.close.bind(database) };
   } catch (error) {
     database?.close();

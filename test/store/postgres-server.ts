@@ -91,12 +91,14 @@ async function ask(url: string, sql: string): Promise<void> {
 }
 
 async function answering(url: string): Promise<void> {
-  for (const deadline = Date.now() + 20_000; ; await sleep(50)) {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
     try {
       await ask(url, "SELECT 1");
       return;
     } catch (error) {
       if (Date.now() > deadline) throw error;
     }
+    await sleep(50);
   }
 }

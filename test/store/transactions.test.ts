@@ -53,15 +53,13 @@ describeEachStore("what was signed and sent", function (newStage) {
 
   it("is open no more once it is known what became of it, but its bids are kept", async function () {
     const { transactions } = stage.store;
+    let bids = 0;
     for (const [nonce, outcome] of [
       [0, { status: "mined", blockNumber: 7, cost: MUCH }],
       [1, { status: "displaced" }],
       [1, { status: "forgotten" }],
     ] as const) {
-      const { id } = await transactions.addTransaction(
-        intent(nonce),
-        bid(10 + nonce + outcome.status.length),
-      );
+      const { id } = await transactions.addTransaction(intent(nonce), bid((bids += 1)));
       await transactions.closeTransaction(id, outcome);
     }
     expect(await transactions.openTransactions(SENDER)).to.deep.equal([]);
