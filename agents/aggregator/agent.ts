@@ -2,8 +2,11 @@ import { randomBytes } from "node:crypto";
 
 import { hexlify, ZeroHash } from "ethers";
 
-import { type Connection, RefusedError } from "../chain/connection.ts";
-import { ChainFollower, type Service } from "../chain/follower.ts";
+import type { Connection } from "../chain/connection.ts";
+import { RefusedError } from "../chain/refusal.ts";
+import { DryRunError } from "../chain/sender.ts";
+import type { Service } from "../chain/books.ts";
+import { ChainFollower } from "../chain/follower.ts";
 import { Retention } from "../chain/retention.ts";
 import type { Dispute, FlowRequest } from "../chain/service-view.ts";
 import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
@@ -21,6 +24,7 @@ import { SimulatedMeter } from "../metering/simulated-meter.ts";
 import { energyWs, type MeterSource } from "../metering/source.ts";
 import type { Listen } from "../runtime/config.ts";
 import { type Log, silent } from "../runtime/log.ts";
+import { type Figures, figuresOf } from "../runtime/figures.ts";
 import type { Agent } from "../runtime/run.ts";
 import { packEnergy, packRows, packShortfalls } from "../settlement/rows.ts";
 import type { ReadingStore } from "../store/store.ts";
@@ -44,6 +48,8 @@ export interface AggregatorOptions {
   /** How long readings are kept at least once all is settled; for ever if undefined. */
   readonly retentionDays?: number | undefined;
   readonly startBlock: number;
+  /** How many blocks must come after one before it counts; none by default. */
+  readonly confirmations?: number;
   readonly policy: Policy;
   /** Undefined for a DER at whose connection it has no meter: such a one is asked for nothing. */
   readonly connected: (der: string) => Connected | undefined;
@@ -73,7 +79,8 @@ export class AggregatorAgent implements Agent {
 
   constructor(options: AggregatorOptions) {
     this.#options = options;
-    this.#follower = new ChainFollower(options.connection, options.store, options.startBlock);
+    const { connection, store, startBlock, confirmations = 0, log: told } = options;
+    this.#follower = new ChainFollower(connection, store, startBlock, { confirmations, told });
     this.#recorder = new Recorder(options.store);
     this.#retention = new Retention(options.store, options.retentionDays);
     this.#share = options.share ?? WHOLE;
@@ -101,6 +108,12 @@ export class AggregatorAgent implements Agent {
     await this.#share.renew();
     await this.#catchUp();
     if (!this.#share.leads()) return;
+    if (await this.#options.connection.sender.settled(this.#follower.head.number)) await this.#act();
+    await this.#sealDisputes();
+    await this.#retention.apply(this.#follower);
+  }
+
+  async #act(): Promise<void> {
     const { service, ledger, head, epoch } = this.#follower;
     const forecastWh = (der: string, of: number): bigint => this.#forecastWh(der, of);
     const intents = decide(this.#options.policy, { now: head.timestamp, epoch, service, ledger, forecastWh });
@@ -108,8 +121,10 @@ export class AggregatorAgent implements Agent {
       await this.#carryOut(intent);
       await this.#catchUp(); // the next page draws on what this one left, and evidence may be asked for at once
     }
-    await this.#sealDisputes();
-    await this.#retention.apply(this.#follower);
+  }
+
+  get figures(): Figures {
+    return figuresOf(this.#options.connection, this.#follower);
   }
 
   async close(): Promise<void> {
@@ -169,6 +184,7 @@ export class AggregatorAgent implements Agent {
     try {
       await this.#send(intent);
     } catch (error) {
+      if (error instanceof DryRunError) return;
       if (!(error instanceof RefusedError)) throw error;
       this.#log("refused", { intent: intent.kind, reason: error.message });
     }
@@ -180,13 +196,16 @@ export class AggregatorAgent implements Agent {
     switch (intent.kind) {
       case "postBond":
         await connection.deposit(intent.short);
-        await connection.send("postBond", () => aria.postBond());
+        await connection.send("postBond", aria.postBond.populateTransaction());
         break;
       case "request": {
         const { order, firstEpoch, count, rows } = intent;
         const baseline = packEnergy(this.#follower.service.view.remainingOf(order));
         const left = { id: order.id, firstEpoch: order.firstEpoch, baseline };
-        await connection.send("requestFlow", () => aria.requestFlow(left, firstEpoch, count, packRows(rows)));
+        await connection.send(
+          "requestFlow",
+          aria.requestFlow.populateTransaction(left, firstEpoch, count, packRows(rows)),
+        );
         this.#log("requested", { firstEpoch, count, ders: rows.length });
         break;
       }
@@ -210,10 +229,16 @@ export class AggregatorAgent implements Agent {
     const missing = view
       .rowsOf(request)
       .map(({ account, energyWh }) => shortfalls(energyWh, this.#committedWh(commitment, request, account)));
-    await connection.send("sweepEpoch", () =>
+    await connection.send(
+      "sweepEpoch",
       connection
         .ariaAt(address)
-        .sweepEpoch(request.id, request.packedRows, packShortfalls(missing), commitment.root),
+        .sweepEpoch.populateTransaction(
+          request.id,
+          request.packedRows,
+          packShortfalls(missing),
+          commitment.root,
+        ),
     );
     this.#log("swept", { request: request.id, firstEpoch: request.firstEpoch, count: request.count });
   }

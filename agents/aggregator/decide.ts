@@ -1,4 +1,4 @@
-import type { Service } from "../chain/follower.ts";
+import type { Service } from "../chain/books.ts";
 import type { Ledger } from "../chain/ledger.ts";
 import type { Agreement, FlowRequest, Order } from "../chain/service-view.ts";
 import { capacityWh, floorOf } from "../settlement/rules.ts";

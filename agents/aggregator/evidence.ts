@@ -1,6 +1,6 @@
 import { headersAt } from "../chain/blocks.ts";
 import type { Connection } from "../chain/connection.ts";
-import type { Service } from "../chain/follower.ts";
+import type { Service } from "../chain/books.ts";
 import { blocksOf, makeBundle, type SignedEpoch } from "../evidence/bundle.ts";
 import { Commitment } from "../evidence/commitment.ts";
 import { type Bundle, bundleJson } from "../evidence/format.ts";

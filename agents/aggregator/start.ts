@@ -1,5 +1,5 @@
-import { connect } from "../chain/connection.ts";
 import { openForecast, openSource } from "../metering/sources/spec.ts";
+import { openConnection } from "../runtime/link.ts";
 import type { Start } from "../runtime/run.ts";
 import { isOnServer } from "../store/open.ts";
 import { openPostgresStore } from "../store/postgres.ts";
@@ -11,7 +11,7 @@ import { type Share, WHOLE, WorkerShare } from "./share.ts";
 
 /** Starts the Aggregator's agent as its configuration says. */
 export const startAggregator: Start<AggregatorConfig> = async (config, { keyOf, log }) => {
-  const { rpcUrl, chainId, registry, startBlock, listen } = config;
+  const { startBlock, confirmations, listen } = config;
   const { epochsPerSweep, figuresPerRequest, promisedPercent } = config;
   const privateKey = await keyOf("walletKey", config.walletKey);
   const meters = new Map(
@@ -20,12 +20,15 @@ export const startAggregator: Start<AggregatorConfig> = async (config, { keyOf, 
       { source: openSource(source), forecast: openForecast(source) },
     ]),
   );
-  const connection = await connect({ rpcUrl, chainId, privateKey, registry });
+  const { store, share } = await openShare(config.store);
+  const connection = await openConnection(config, privateKey, log, store);
   const agent = new AggregatorAgent({
     connection,
-    ...(await openShare(config.store)),
+    store,
+    share,
     retentionDays: config.retentionDays,
     startBlock,
+    confirmations,
     policy: { epochsPerSweep, figuresPerRequest, promisedPercent },
     connected: (der) => meters.get(der),
     listen,

@@ -1,28 +1,21 @@
-import {
-  Contract,
-  Interface,
-  isError,
-  type JsonRpcProvider,
-  type TransactionReceipt,
-  type TransactionResponse,
-  Wallet,
-  ZeroAddress,
-} from "ethers";
+import { Contract, type ContractTransaction, type TransactionReceipt, Wallet, ZeroAddress } from "ethers";
 
 import {
   ARIA__factory,
   type ARIA,
-  Annex__factory,
   Registry__factory,
   type Registry,
   Vault__factory,
   type Vault,
 } from "../../types/index.ts";
-import { nodeAt } from "./node.ts";
+import { openSqliteStore } from "../store/sqlite.ts";
+import type { TransactionStore } from "../store/transactions.ts";
+import { type Node, nodeAt } from "./node.ts";
+import { Sender, type SendingRules, WAIT_FOR_IT } from "./sender.ts";
 
 /** One party's own link to the chain: its node, its key, and the contracts as that key may call them. */
 export interface Connection {
-  readonly provider: JsonRpcProvider;
+  readonly provider: Node;
   readonly wallet: Wallet;
   readonly chainId: bigint;
   readonly registry: Registry;
@@ -41,58 +34,32 @@ export interface Connection {
   deposit(amount: bigint): Promise<void>;
   /** ARIA at an address that the Registry named. */
   ariaAt(address: string): ARIA;
-  /**
-   * Sends one transaction and waits until it is in a block.
-   * @throws {RefusedError} when the contracts refuse it, before or after it is sent.
-   */
-  send(kind: string, transaction: () => Promise<TransactionResponse>): Promise<TransactionReceipt>;
+  readonly sender: Sender;
+  /** `sender.send` */
+  send(kind: string, transaction: Promise<ContractTransaction>): Promise<TransactionReceipt>;
   close(): void;
 }
 
 export interface ConnectionOptions {
   readonly rpcUrl: string;
+  /** More nodes of the same chain, asked in this order when those before fail. */
+  readonly otherRpcUrls?: readonly string[];
   /** The chain it must be; any when omitted. */
   readonly chainId?: number | undefined;
+  /** When a node is not asked; see `EndpointRules`. */
+  readonly maxLagBlocks?: number;
+  readonly maxHeadAgeSeconds?: number | undefined;
   /** 32 bytes as 0x-hex. */
   readonly privateKey: string;
   /** Address of the Registry: the only one a party needs to know. */
   readonly registry: string;
+  /** Where transactions are stored before they are sent; by default until the connection is closed. */
+  readonly transactions?: TransactionStore | undefined;
+  readonly sending?: SendingRules;
+  /** Told of what becomes of transactions. */
+  readonly told?: (event: string, fields: Readonly<Record<string, unknown>>) => void;
   /** Told of every transaction that went through. */
   readonly onReceipt?: (kind: string, gasUsed: bigint) => void;
-}
-
-/** A contract said no. */
-export class RefusedError extends Error {
-  override readonly name = "RefusedError";
-  readonly kind: string;
-  /** Name of the contract's custom error. */
-  readonly reason: string;
-  readonly args: readonly unknown[];
-
-  constructor(kind: string, reason: string, args: readonly unknown[], options?: ErrorOptions) {
-    super(`${kind} refused: ${reason}(${args.map(String).join(", ")})`, options);
-    this.kind = kind;
-    this.reason = reason;
-    this.args = args;
-  }
-}
-
-/** The node names a block that it does not have: behind a load balancer, the next question may have gone to another. */
-export class NodeBehindError extends Error {
-  override readonly name = "NodeBehindError";
-
-  constructor(block: number) {
-    super(`the node has no block ${block}`);
-  }
-}
-
-/** The node is of another chain than the one that was named. */
-export class ChainMismatchError extends Error {
-  override readonly name = "ChainMismatchError";
-
-  constructor(expected: bigint, received: bigint) {
-    super(`the node is of another chain: expected ${expected}, received ${received}`);
-  }
 }
 
 /**
@@ -103,16 +70,19 @@ const SERVICE = ARIA__factory.createInterface();
 const VAULT = Vault__factory.createInterface();
 const REGISTRY = Registry__factory.createInterface();
 
-/** A call to ARIA may fail in any of these, so their errors are looked up together. */
-const ERRORS = new Interface(
-  [ARIA__factory, Annex__factory, Vault__factory, Registry__factory].flatMap((factory) =>
-    factory.abi.filter((entry) => entry.type === "error"),
-  ),
-);
-
 /** Connects a party to its node and finds the contracts through the Registry. */
 export async function connect(options: ConnectionOptions): Promise<Connection> {
-  const provider = nodeAt(options.rpcUrl);
+  const {
+    rpcUrl,
+    otherRpcUrls: otherUrls,
+    chainId,
+    maxLagBlocks = Infinity,
+    maxHeadAgeSeconds,
+    told,
+  } = options;
+  const expected = chainId === undefined ? undefined : BigInt(chainId);
+  const rules = { chainId: expected, maxLagBlocks, maxHeadAgeSeconds };
+  const provider = nodeAt(rpcUrl, { otherUrls, rules, told });
   try {
     return await connected(provider, options);
   } catch (error) {
@@ -121,12 +91,13 @@ export async function connect(options: ConnectionOptions): Promise<Connection> {
   }
 }
 
-async function connected(provider: JsonRpcProvider, options: ConnectionOptions): Promise<Connection> {
+async function connected(provider: Node, options: ConnectionOptions): Promise<Connection> {
   const { chainId } = await provider.getNetwork();
-  if (options.chainId !== undefined && BigInt(options.chainId) !== chainId) {
-    throw new ChainMismatchError(BigInt(options.chainId), chainId);
-  }
   const wallet = new Wallet(options.privateKey, provider);
+  const { told, onReceipt, sending: rules = WAIT_FOR_IT } = options;
+  const passing = openSqliteStore(":memory:");
+  const store = options.transactions ?? passing.transactions;
+  const sender = new Sender({ wallet, provider, store, rules, chainId, told, onReceipt });
   const registry = new Contract(options.registry, REGISTRY, wallet) as unknown as Registry;
   const ariaAt = (address: string): ARIA => new Contract(address, SERVICE, wallet) as unknown as ARIA;
   const vaultAddress = await ariaAt(await registry.current()).vault();
@@ -144,9 +115,10 @@ async function connected(provider: JsonRpcProvider, options: ConnectionOptions):
     vaultAddress,
     registryAddress: await registry.getAddress(),
     ariaAt,
-    send: (kind: string, transaction: () => Promise<TransactionResponse>) =>
-      send(kind, transaction, options.onReceipt),
+    sender,
+    send: sender.send.bind(sender),
     close: () => {
+      void passing.close();
       provider.destroy();
     },
   };
@@ -170,31 +142,8 @@ async function deposit(
   if (amount === 0n) return;
   if (!nativeCoin) {
     const token = new Contract(asset, ["function approve(address, uint256) returns (bool)"], wallet);
-    await sendKind("approve", () => token.getFunction("approve").send(vaultAddress, amount * unit));
+    await sendKind("approve", token.getFunction("approve").populateTransaction(vaultAddress, amount * unit));
   }
   const value = nativeCoin ? amount * unit : 0n;
-  await sendKind("deposit", () => vault.deposit(wallet.address, amount, { value }));
-}
-
-async function send(
-  kind: string,
-  transaction: () => Promise<TransactionResponse>,
-  onReceipt: ConnectionOptions["onReceipt"],
-): Promise<TransactionReceipt> {
-  try {
-    const receipt = await (await transaction()).wait();
-    if (receipt === null) throw new Error(`${kind}: the node gave no receipt`);
-    onReceipt?.(kind, receipt.gasUsed);
-    return receipt;
-  } catch (error) {
-    throw refusalIn(kind, error) ?? error;
-  }
-}
-
-/** The contracts' own reason in an error of the library, if there is one. */
-export function refusalIn(kind: string, error: unknown): RefusedError | undefined {
-  if (!isError(error, "CALL_EXCEPTION") || error.data === null) return undefined;
-  const parsed = ERRORS.parseError(error.data);
-  if (parsed === null) return undefined;
-  return new RefusedError(kind, parsed.name, parsed.args.toArray(), { cause: error });
+  await sendKind("deposit", vault.deposit.populateTransaction(wallet.address, amount, { value }));
 }

@@ -8,6 +8,7 @@ export interface RawLog {
   readonly topics: readonly string[];
   readonly data: string;
   readonly blockNumber: number;
+  readonly blockHash: string;
   readonly transactionHash: string;
 }
 

@@ -20,13 +20,13 @@ const LANE_BYTES = 4;
 
 /** The Vault's books, rebuilt from its events alone. Amounts in units. */
 export class Ledger {
-  readonly owners = new Map<bigint, string>();
-  readonly accounts = new Map<string, bigint>();
-  readonly #balances = new Map<bigint, bigint>();
+  owners = new Map<bigint, string>();
+  accounts = new Map<string, bigint>();
+  #balances = new Map<bigint, bigint>();
   #locks = new Map<bigint, bigint>();
   /** All that was ever paid in and taken out, by account. */
-  readonly deposited = new Map<bigint, bigint>();
-  readonly withdrawn = new Map<bigint, bigint>();
+  deposited = new Map<bigint, bigint>();
+  withdrawn = new Map<bigint, bigint>();
   service: string | undefined;
   generation = 0n;
 
@@ -92,6 +92,20 @@ export class Ledger {
         break;
       }
     }
+  }
+
+  /** The same ledger once more: what is posted to the one does not show in the other. */
+  copy(): Ledger {
+    const copied = new Ledger();
+    copied.owners = new Map(this.owners);
+    copied.accounts = new Map(this.accounts);
+    copied.#balances = new Map(this.#balances);
+    copied.#locks = new Map(this.#locks);
+    copied.deposited = new Map(this.deposited);
+    copied.withdrawn = new Map(this.withdrawn);
+    copied.service = this.service;
+    copied.generation = this.generation;
+    return copied;
   }
 
   #open({ account, owner }: AccountOpenedEvent.OutputObject): void {

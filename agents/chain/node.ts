@@ -1,48 +1,51 @@
-import { Agent as HttpAgent } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
+import { type JsonRpcPayload, JsonRpcProvider, type JsonRpcResult } from "ethers";
 
-import { FetchRequest, type JsonRpcPayload, JsonRpcProvider, type JsonRpcResult } from "ethers";
+import { type EndpointRules, Endpoints } from "./endpoints.ts";
 
 /** How often a receipt is asked for while it is not there yet. A node that mines at once answers at once. */
 const POLLING_MS = 250;
 
-/** A node at an HTTP address. Each question goes out at once, and no answer is kept: after a block it would be wrong. */
-export function nodeAt(url: string): JsonRpcProvider {
-  return new Node(url, undefined, {
-    staticNetwork: true,
-    batchStallTime: 0,
-    pollingInterval: POLLING_MS,
-    cacheTimeout: -1,
-  });
+export interface NodeOptions {
+  /** More nodes of the same chain, asked in this order when those before fail. */
+  readonly otherUrls?: readonly string[] | undefined;
+  readonly rules?: EndpointRules | undefined;
+  /** Told of nodes that fail, and which one is asked instead. */
+  readonly told?: ((event: string, fields: Readonly<Record<string, unknown>>) => void) | undefined;
 }
 
-/** The library's provider, but that text is made into bytes and back by the platform, which is many times faster. */
-class Node extends JsonRpcProvider {
-  /**
-   * A node may close a connection that was idle in the very moment it is used again: that is worth a second try, on a
-   * connection of its own.
-   */
-  override async _send(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
-    try {
-      return await ask(this._getConnection(), payload);
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ECONNRESET")) throw error;
-      const again = this._getConnection();
-      const agent = again.url.startsWith("https") ? new HttpsAgent() : new HttpAgent();
-      again.getUrlFunc = FetchRequest.createGetUrlFunc({ agent });
-      return ask(again, payload);
-    }
+/**
+ * A node at an HTTP or WebSocket address, or the first of several that is in order. Each question goes out at once, and
+ * no answer is kept: after a block it would be wrong.
+ */
+export function nodeAt(url: string, options: NodeOptions = {}): Node {
+  return new Node(url, options);
+}
+
+/** The library's provider, on transports of our own. */
+export class Node extends JsonRpcProvider {
+  readonly #endpoints: Endpoints;
+
+  constructor(url: string, { otherUrls = [], rules, told = () => undefined }: NodeOptions) {
+    super(url, undefined, {
+      staticNetwork: true,
+      batchStallTime: 0,
+      pollingInterval: POLLING_MS,
+      cacheTimeout: -1,
+    });
+    this.#endpoints = new Endpoints([url, ...otherUrls], rules ?? { maxLagBlocks: Infinity }, told);
   }
-}
 
-async function ask(
-  request: FetchRequest,
-  payload: JsonRpcPayload | JsonRpcPayload[],
-): Promise<JsonRpcResult[]> {
-  request.body = Buffer.from(JSON.stringify(payload));
-  request.setHeader("content-type", "application/json");
-  const response = await request.send();
-  response.assertOk();
-  const answer = JSON.parse(Buffer.from(response.body ?? []).toString()) as JsonRpcResult | JsonRpcResult[];
-  return Array.isArray(answer) ? answer : [answer];
+  /** Host of the node that answered last. */
+  get inUse(): string | undefined {
+    return this.#endpoints.current;
+  }
+
+  override _send(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
+    return this.#endpoints.ask(payload);
+  }
+
+  override destroy(): void {
+    this.#endpoints.close();
+    super.destroy();
+  }
 }

@@ -1,5 +1,6 @@
 import type { ReadingStore } from "../store/store.ts";
-import type { ChainFollower, Service } from "./follower.ts";
+import type { Service } from "./books.ts";
+import type { ChainFollower } from "./follower.ts";
 import type { FlowRequest } from "./service-view.ts";
 
 /**

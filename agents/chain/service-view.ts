@@ -118,10 +118,10 @@ export interface DeliveryRules {
 
 /** One ARIA's agreements, orders, requests and disputes, rebuilt from its events alone. */
 export class ServiceView {
-  readonly agreements = new Map<bigint, Agreement>();
-  readonly orders = new Map<bigint, Order>();
-  readonly requests = new Map<bigint, FlowRequest>();
-  readonly disputes = new Map<bigint, Dispute>();
+  agreements = new Map<bigint, Agreement>();
+  orders = new Map<bigint, Order>();
+  requests = new Map<bigint, FlowRequest>();
+  disputes = new Map<bigint, Dispute>();
   bonded = false;
   /** First epoch that no request covers yet. */
   requestedUntil = 0;
@@ -196,6 +196,14 @@ export class ServiceView {
       rows,
       sweep: { shortfallsWh, penalties, flowRoot: request.sweep.flowRoot },
     };
+  }
+
+  /** The same view once more: what is applied to the one does not show in the other. */
+  copy(): ServiceView {
+    const { agreements, orders, requests, disputes, bonded, requestedUntil, lastEpoch, paused } = this;
+    const all = { agreements, orders, requests, disputes }; // at once, as orders refer to requests
+    const flags = { bonded, requestedUntil, lastEpoch, paused };
+    return Object.assign(new ServiceView(this.#rules), structuredClone(all), flags);
   }
 
   apply(event: ChainEvent): void {

@@ -3,7 +3,8 @@ import type { ChainFacts } from "../evidence/on-chain.ts";
 import { statementDigest } from "../evidence/statement.ts";
 import { blocksAt } from "./blocks.ts";
 import type { Connection } from "./connection.ts";
-import type { ChainFollower, Service } from "./follower.ts";
+import type { Service } from "./books.ts";
+import type { ChainFollower } from "./follower.ts";
 import type { Dispute, Entry } from "./service-view.ts";
 
 const MOST_BLOCKS_PER_SECOND = 10;

@@ -1,7 +1,10 @@
 import { Wallet } from "ethers";
 
-import { type Connection, RefusedError } from "../chain/connection.ts";
-import { ChainFollower, type Service } from "../chain/follower.ts";
+import type { Connection } from "../chain/connection.ts";
+import { RefusedError } from "../chain/refusal.ts";
+import { DryRunError } from "../chain/sender.ts";
+import type { Service } from "../chain/books.ts";
+import { ChainFollower } from "../chain/follower.ts";
 import { Retention } from "../chain/retention.ts";
 import type { Dispute, Entry, FlowRequest } from "../chain/service-view.ts";
 import { type Access, accessOf, disputedIn, NO_ACCESS, requesterAs } from "../evidence/access.ts";
@@ -13,11 +16,13 @@ import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
 import { spansGap } from "../metering/epoch-energy.ts";
 import { type Device, isDevice, type MeterCounters } from "../metering/devices/device.ts";
 import { DeviceMeter } from "../metering/devices/device-meter.ts";
+import type { StampedReading } from "../metering/reading.ts";
 import { Recorder } from "../metering/recorder.ts";
 import { SimulatedMeter } from "../metering/simulated-meter.ts";
 import type { MeterSource } from "../metering/source.ts";
 import type { Listen } from "../runtime/config.ts";
 import { type Log, silent } from "../runtime/log.ts";
+import { type Figures, figuresOf } from "../runtime/figures.ts";
 import type { Agent } from "../runtime/run.ts";
 import { proofOf } from "../settlement/tree.ts";
 import type { ReadingStore } from "../store/store.ts";
@@ -30,6 +35,8 @@ export interface DerOptions {
   /** How long readings are kept at least once all is settled; for ever if undefined. */
   readonly retentionDays?: number | undefined;
   readonly startBlock: number;
+  /** How many blocks must come after one before it counts; none by default. */
+  readonly confirmations?: number;
   /** Key of the meter, in a real one sealed inside it. */
   readonly meterKey: string;
   /** What flows through the meter: simulated or replayed, or what a device counts. */
@@ -63,7 +70,8 @@ export class DerAgent implements Agent {
 
   constructor(options: DerOptions) {
     this.#options = options;
-    this.#follower = new ChainFollower(options.connection, options.store, options.startBlock);
+    const { connection, store, startBlock, confirmations = 0, log: told } = options;
+    this.#follower = new ChainFollower(connection, store, startBlock, { confirmations, told });
     this.#recorder = new Recorder(options.store);
     this.#retention = new Retention(options.store, options.retentionDays);
     this.#meterWallet = new Wallet(options.meterKey);
@@ -107,12 +115,20 @@ export class DerAgent implements Agent {
 
   async advance(): Promise<void> {
     await this.#catchUp();
+    if (await this.#options.connection.sender.settled(this.#follower.head.number)) await this.#act();
+    await this.#sealDisputes();
+    await this.#retention.apply(this.#follower);
+  }
+
+  async #act(): Promise<void> {
     const intents = decide(this.#options.wishes, await this.#situation());
     for (const intent of intents) await this.#carryOut(intent);
     // Whoever asks for evidence of what was just done shall find it.
     if (intents.length > 0) await this.#catchUp();
-    await this.#sealDisputes();
-    await this.#retention.apply(this.#follower);
+  }
+
+  get figures(): Figures {
+    return figuresOf(this.#options.connection, this.#follower);
   }
 
   async close(): Promise<void> {
@@ -186,11 +202,18 @@ export class DerAgent implements Agent {
       if (entry?.request !== request || view.disputes.has((account << 32n) | BigInt(epoch))) continue;
       if (this.#refusedDisputes.has(`${this.#follower.service.address} ${epoch}`)) continue;
       const metered = this.#epochOfMeter(epoch);
-      const { before, energyWh: measuredWh } = await readingsOf(this.#options.store, metered);
+      const { before, readings, energyWh: measuredWh } = await readingsOf(this.#options.store, metered);
+      if (await this.#cannotBeProved([before, ...readings])) continue;
       if (spansGap(before, epoch, metered.epochSeconds)) continue; // what it fed in this epoch alone, nobody can tell
       if (shortChangedWh(entry, measuredWh, terms) > 0n) wanting.push({ epoch, entry, measuredWh });
     }
     return wanting;
+  }
+
+  /** Whether a reading is stamped with a block that the chain dropped: no bundle with it would hold. */
+  async #cannotBeProved(readings: readonly (StampedReading | undefined)[]): Promise<boolean> {
+    const orphans = await this.#options.store.orphans();
+    return orphans.size > 0 && readings.some((reading) => reading && orphans.has(reading.blockHash));
   }
 
   #disputeWindow(request: FlowRequest): "before" | "open" | "after" {
@@ -210,6 +233,7 @@ export class DerAgent implements Agent {
       await this.#send(intent);
       this.#log(intent.kind, { ...intent, entry: undefined });
     } catch (error) {
+      if (error instanceof DryRunError) return;
       if (!(error instanceof RefusedError)) throw error;
       const { address } = this.#follower.service;
       if (intent.kind === "join" && FINAL_REFUSALS.has(error.reason)) this.#refusedBy.set(address, error);
@@ -225,22 +249,26 @@ export class DerAgent implements Agent {
       case "join": {
         if (!connection.nativeCoin) await connection.deposit(intent.depositShort);
         const value = connection.nativeCoin ? intent.depositShort * connection.unit : 0n;
-        await connection.send("join", () =>
-          aria.join(intent.powerW, intent.price, this.#meterWallet.address, { value }),
+        await connection.send(
+          "join",
+          aria.join.populateTransaction(intent.powerW, intent.price, this.#meterWallet.address, { value }),
         );
         break;
       }
       case "leave":
-        await connection.send("leave", () => aria.leave());
+        await connection.send("leave", aria.leave.populateTransaction());
         break;
       case "close":
-        await connection.send("close", () => aria.close());
+        await connection.send("close", aria.close.populateTransaction());
         break;
       case "withdraw":
-        await connection.send("withdraw", () => connection.vault.withdraw(intent.amount, this.address));
+        await connection.send(
+          "withdraw",
+          connection.vault.withdraw.populateTransaction(intent.amount, this.address),
+        );
         break;
       case "settleByDefault":
-        await connection.send("settleByDefault", () => aria.settleByDefault(intent.disputeId));
+        await connection.send("settleByDefault", aria.settleByDefault.populateTransaction(intent.disputeId));
         break;
       case "dispute":
         await this.#dispute(intent.epoch, intent.entry, intent.bondShort);
@@ -257,8 +285,9 @@ export class DerAgent implements Agent {
     if (row === undefined || signed === undefined) return;
     const { statement, signature } = signed;
     await connection.deposit(bondShort);
-    await connection.send("raiseDisputeEvent", () =>
-      connection.ariaAt(address).raiseDisputeEvent(statement, signature, row),
+    await connection.send(
+      "raiseDisputeEvent",
+      connection.ariaAt(address).raiseDisputeEvent.populateTransaction(statement, signature, row),
     );
   }
 

@@ -1,6 +1,6 @@
 import { headersAt } from "../chain/blocks.ts";
 import type { Connection } from "../chain/connection.ts";
-import type { Service } from "../chain/follower.ts";
+import type { Service } from "../chain/books.ts";
 import type { Dispute } from "../chain/service-view.ts";
 import { claimOf } from "../chain/witness.ts";
 import { blocksOf, makeBundle, type SignedEpoch } from "../evidence/bundle.ts";

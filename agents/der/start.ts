@@ -1,4 +1,4 @@
-import { connect } from "../chain/connection.ts";
+import { openConnection } from "../runtime/link.ts";
 import type { Start } from "../runtime/run.ts";
 import { openStore } from "../store/open.ts";
 import { DerAgent } from "./agent.ts";
@@ -7,19 +7,19 @@ import { openMeter } from "./meter.ts";
 
 /** Starts a DER's agent as its configuration says. */
 export const startDer: Start<DerConfig> = async (config, { keyOf, log }) => {
-  const { rpcUrl, chainId, registry, startBlock, powerW, price, leaveAtEpoch, listen, retentionDays } =
-    config;
+  const { startBlock, confirmations, powerW, price, leaveAtEpoch, listen, retentionDays } = config;
   const privateKey = await keyOf("walletKey", config.walletKey);
   const meterKey = await keyOf("meterKey", config.meterKey);
   const source = openMeter(config.source, log);
-  const connection = await connect({ rpcUrl, chainId, privateKey, registry });
   const store = await openStore(config.store);
+  const connection = await openConnection(config, privateKey, log, store);
   const wishes = { powerW, price, leaveAtEpoch };
   const agent = new DerAgent({
     connection,
     store,
     retentionDays,
     startBlock,
+    confirmations,
     meterKey,
     source,
     wishes,

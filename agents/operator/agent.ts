@@ -1,6 +1,8 @@
 import type { Wallet } from "ethers";
 
-import { type Connection, RefusedError } from "../chain/connection.ts";
+import type { Connection } from "../chain/connection.ts";
+import { RefusedError } from "../chain/refusal.ts";
+import { DryRunError } from "../chain/sender.ts";
 import { ChainFollower } from "../chain/follower.ts";
 import { Retention } from "../chain/retention.ts";
 import { FAULTS, type Dispute, type FlowRequest } from "../chain/service-view.ts";
@@ -10,6 +12,7 @@ import { Recorder } from "../metering/recorder.ts";
 import { SimulatedMeter } from "../metering/simulated-meter.ts";
 import type { MeterSource } from "../metering/source.ts";
 import { type Log, silent } from "../runtime/log.ts";
+import { type Figures, figuresOf } from "../runtime/figures.ts";
 import type { Agent } from "../runtime/run.ts";
 import { packEnergy } from "../settlement/rows.ts";
 import type { ReadingStore } from "../store/store.ts";
@@ -32,6 +35,8 @@ export interface OperatorOptions {
   /** How long readings are kept at least once all is settled; for ever if undefined. */
   readonly retentionDays?: number | undefined;
   readonly startBlock: number;
+  /** How many blocks must come after one before it counts; none by default. */
+  readonly confirmations?: number;
   readonly policy: Policy;
   /** The feeder meters, in an order that never changes: their numbers are their places in it. */
   readonly feeders: readonly Feeder[];
@@ -66,7 +71,8 @@ export class OperatorAgent implements Agent {
 
   constructor(options: OperatorOptions) {
     this.#options = options;
-    this.#follower = new ChainFollower(options.connection, options.store, options.startBlock);
+    const { connection, store, startBlock, confirmations = 0, log: told } = options;
+    this.#follower = new ChainFollower(connection, store, startBlock, { confirmations, told });
     this.#recorder = new Recorder(options.store);
     this.#retention = new Retention(options.store, options.retentionDays);
     this.#log = options.log ?? silent;
@@ -91,6 +97,7 @@ export class OperatorAgent implements Agent {
 
   async advance(): Promise<void> {
     await this.#recorder.record(await this.#follower.follow());
+    if (!(await this.#options.connection.sender.settled(this.#follower.head.number))) return;
     const { service, ledger, head, epoch } = this.#follower;
     const { policy, baselineWh, inspected } = this.#options;
     const audited = (request: FlowRequest): boolean => this.#audited.has(request);
@@ -98,6 +105,10 @@ export class OperatorAgent implements Agent {
     const intents = decide(policy, { ...known, baselineWh, inspected, audited });
     for (const intent of intents) await this.#carryOut(intent);
     await this.#retention.apply(this.#follower);
+  }
+
+  get figures(): Figures {
+    return figuresOf(this.#options.connection, this.#follower);
   }
 
   async close(): Promise<void> {
@@ -109,6 +120,7 @@ export class OperatorAgent implements Agent {
     try {
       await this.#send(intent);
     } catch (error) {
+      if (error instanceof DryRunError) return;
       if (!(error instanceof RefusedError)) throw error;
       this.#log("refused", { intent: intent.kind, reason: error.message });
     }
@@ -122,17 +134,18 @@ export class OperatorAgent implements Agent {
         await connection.deposit(intent.amount);
         break;
       case "commission":
-        await connection.send("commission", () => aria.commission(intent.commissionings));
+        await connection.send("commission", aria.commission.populateTransaction(intent.commissionings));
         this.#log("commissioned", { ders: intent.commissionings.length });
         break;
       case "order":
-        await connection.send("orderBaseline", () =>
-          aria.orderBaseline(intent.firstEpoch, packEnergy(intent.baselineWh)),
+        await connection.send(
+          "orderBaseline",
+          aria.orderBaseline.populateTransaction(intent.firstEpoch, packEnergy(intent.baselineWh)),
         );
         this.#log("ordered", { firstEpoch: intent.firstEpoch, epochs: intent.baselineWh.length });
         break;
       case "release":
-        await connection.send("releaseEscrow", () => aria.releaseEscrow(intent.requestIds));
+        await connection.send("releaseEscrow", aria.releaseEscrow.populateTransaction(intent.requestIds));
         break;
       case "rule":
         await this.#rule(intent.dispute);
@@ -142,7 +155,10 @@ export class OperatorAgent implements Agent {
         break;
       case "prove": {
         const { row, leaf, proof } = intent;
-        await connection.send("proveContradiction", () => aria.proveContradiction(row, leaf, [...proof]));
+        await connection.send(
+          "proveContradiction",
+          aria.proveContradiction.populateTransaction(row, leaf, [...proof]),
+        );
         this.#log("proved a contradiction", { account: leaf.account, epoch: leaf.epoch });
         break;
       }
@@ -217,8 +233,11 @@ export class OperatorAgent implements Agent {
   async #sendRuling({ dispute, aria, verdict, evidenceHash }: Ruling): Promise<void> {
     const { connection } = this.#options;
     const fault = FAULTS.indexOf(verdict.fault);
-    await connection.send("resolveDispute", () =>
-      connection.ariaAt(aria).resolveDispute(dispute.id, verdict.awardedWh, fault, evidenceHash),
+    await connection.send(
+      "resolveDispute",
+      connection
+        .ariaAt(aria)
+        .resolveDispute.populateTransaction(dispute.id, verdict.awardedWh, fault, evidenceHash),
     );
   }
 
@@ -227,13 +246,13 @@ export class OperatorAgent implements Agent {
   /** Compares a sweep with what the Aggregator committed to by it, and has the contract fine it where they differ. */
   async #audit(request: FlowRequest): Promise<void> {
     const { service } = this.#follower;
-    this.#audited.add(request); // whatever comes of it: an Aggregator that shows nothing is not asked for ever
     const commitment = await committedIn(request, this.#room);
     if (commitment === undefined) {
       this.#log("not audited", { request: request.id, reason: "the Aggregator did not show its leaves" });
-      return;
+    } else {
+      const proofs = contradictionsIn(service, request, commitment);
+      for (const proof of proofs) await this.#carryOut({ kind: "prove", ...proof }); // one refused keeps none from the next
     }
-    const proofs = contradictionsIn(service, request, commitment);
-    for (const proof of proofs) await this.#carryOut({ kind: "prove", ...proof }); // one refused keeps none from the next
+    this.#audited.add(request); // an Aggregator that shows nothing is not asked for ever; what was not sent is tried again
   }
 }

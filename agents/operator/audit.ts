@@ -1,4 +1,4 @@
-import type { Service } from "../chain/follower.ts";
+import type { Service } from "../chain/books.ts";
 import type { FlowRequest } from "../chain/service-view.ts";
 import { Commitment, type FlowLeaf } from "../evidence/commitment.ts";
 import { BundleFormatError, parseBundle } from "../evidence/format.ts";

@@ -1,4 +1,4 @@
-import type { Service } from "../chain/follower.ts";
+import type { Service } from "../chain/books.ts";
 import type { Ledger } from "../chain/ledger.ts";
 import type { Dispute, FlowRequest } from "../chain/service-view.ts";
 

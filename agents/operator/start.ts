@@ -1,7 +1,7 @@
-import { connect } from "../chain/connection.ts";
 import { termsOf } from "../chain/service-terms.ts";
 import { energyWs, sum } from "../metering/source.ts";
 import { openForecast, openSource } from "../metering/sources/spec.ts";
+import { openConnection } from "../runtime/link.ts";
 import type { Start } from "../runtime/run.ts";
 import { openStore } from "../store/open.ts";
 import { OperatorAgent } from "./agent.ts";
@@ -9,7 +9,7 @@ import type { OperatorConfig } from "./config.ts";
 
 /** Starts the Operator's agent as its configuration says. */
 export const startOperator: Start<OperatorConfig> = async (config, { keyOf, log }) => {
-  const { rpcUrl, chainId, registry, startBlock, funds, epochsPerOrder, firstEpoch, untilEpoch } = config;
+  const { startBlock, confirmations, funds, epochsPerOrder, firstEpoch, untilEpoch } = config;
   const privateKey = await keyOf("walletKey", config.walletKey);
   const feeders = config.feeders.map(({ sources, ders }) => ({
     source: sum(sources.map(openSource)),
@@ -18,13 +18,15 @@ export const startOperator: Start<OperatorConfig> = async (config, { keyOf, log 
   const { inspected } = config;
   const urls = new Map(config.evidence.map(({ party, url }) => [party, url]));
   const baselineAt = baselineOf(config);
-  const connection = await connect({ rpcUrl, chainId, privateKey, registry });
+  const store = await openStore(config.store);
+  const connection = await openConnection(config, privateKey, log, store);
   const { rules } = await termsOf(connection.ariaAt(await connection.registry.current()));
   return new OperatorAgent({
     connection,
-    store: await openStore(config.store),
+    store,
     retentionDays: config.retentionDays,
     startBlock,
+    confirmations,
     policy: { funds, epochsPerOrder, firstEpoch, untilEpoch },
     feeders,
     baselineWh: (epoch) => baselineAt(epoch, rules.epochSeconds),

@@ -2,7 +2,7 @@ import { InvalidArgumentError, type Command } from "commander";
 import { getAddress, isAddress } from "ethers";
 import { z } from "zod/v4";
 
-import { NodeBehindError } from "../chain/connection.ts";
+import { NodeBehindError } from "../chain/endpoints.ts";
 import { lookAt, type Onlooker, type Outlook, OutlookError } from "../chain/onlooker.ts";
 import type { Bundle } from "../evidence/format.ts";
 import { Failure, reasonOf } from "./failure.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 
 import { aggregatorEvidence } from "../aggregator/evidence.ts";
-import type { Service } from "../chain/follower.ts";
+import type { Service } from "../chain/books.ts";
 import { derEvidence } from "../der/evidence.ts";
 import { type SignedEpoch, storedEpoch } from "../evidence/bundle.ts";
 import { keptMeterId } from "../evidence/kept-meter.ts";

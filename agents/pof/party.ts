@@ -1,7 +1,7 @@
 import type { z } from "zod/v4";
 
 import { aggregatorSchema } from "../aggregator/config.ts";
-import type { Service } from "../chain/follower.ts";
+import type { Service } from "../chain/books.ts";
 import type { Onlooker } from "../chain/onlooker.ts";
 import { derSchema } from "../der/config.ts";
 import { operatorSchema } from "../operator/config.ts";

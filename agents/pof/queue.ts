@@ -1,4 +1,4 @@
-import type { Service } from "../chain/follower.ts";
+import type { Service } from "../chain/books.ts";
 import type { Dispute } from "../chain/service-view.ts";
 import type { Verdict } from "../evidence/adjudicate.ts";
 import { parseVerdict } from "../evidence/verdict-text.ts";

@@ -2,7 +2,8 @@ import { createInterface } from "node:readline/promises";
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 
-import { connect, RefusedError } from "../chain/connection.ts";
+import { connect } from "../chain/connection.ts";
+import { RefusedError } from "../chain/refusal.ts";
 import { type Fault, FAULTS } from "../chain/service-view.ts";
 import { openKey } from "../runtime/keys.ts";
 import { disputeId } from "./chain.ts";
@@ -114,8 +115,9 @@ async function send(
   const connection = await connect({ rpcUrl, registry, privateKey });
   try {
     const aria = connection.ariaAt(service.address);
-    const receipt = await connection.send("resolveDispute", () =>
-      aria.resolveDispute(dispute.id, award, FAULTS.indexOf(fault), hearing.evidenceHash),
+    const receipt = await connection.send(
+      "resolveDispute",
+      aria.resolveDispute.populateTransaction(dispute.id, award, FAULTS.indexOf(fault), hearing.evidenceHash),
     );
     return receipt.hash;
   } catch (error) {

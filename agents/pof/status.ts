@@ -2,7 +2,7 @@ import Table from "cli-table3";
 import type { Command } from "commander";
 
 import type { Onlooker } from "../chain/onlooker.ts";
-import type { Service } from "../chain/follower.ts";
+import type { Service } from "../chain/books.ts";
 import { addressOfKey } from "../runtime/keys.ts";
 import { isOnServer, openReader } from "../store/open.ts";
 import { roomOf } from "../store/room.ts";

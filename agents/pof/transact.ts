@@ -1,8 +1,9 @@
 import type { Command } from "commander";
 import { type BaseContract, formatUnits } from "ethers";
 
-import { connect, type Connection, refusalIn, RefusedError } from "../chain/connection.ts";
+import { connect, type Connection } from "../chain/connection.ts";
 import type { ChainFollower } from "../chain/follower.ts";
+import { refusalIn, RefusedError } from "../chain/refusal.ts";
 import { openKey } from "../runtime/keys.ts";
 import { looking } from "./chain.ts";
 import { Failure, reasonOf } from "./failure.ts";
@@ -122,7 +123,7 @@ async function tried(act: Act, connection: Connection): Promise<Done> {
 
 async function sent(act: Act, connection: Connection): Promise<Done> {
   const receipt = await refusable(act, () =>
-    connection.send(act.method, () => call(act).send(...argsOf(act))),
+    connection.send(act.method, call(act).populateTransaction(...argsOf(act))),
   );
   const { hash, blockNumber, gasUsed } = receipt;
   const fields = { does: act.words, transaction: hash, block: blockNumber, gasUsed };

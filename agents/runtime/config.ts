@@ -8,6 +8,13 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
+/** JSON has no bigint: amounts stand there as whole numbers, or as decimal strings where they may be large. */
+const amount = z
+  .union([z.number().int().nonnegative(), z.string().regex(/^\d+$/)], {
+    error: "must be a whole number from 0, in quotes where it is above 2^53",
+  })
+  .transform((value) => BigInt(value));
+
 const address = z
   .string()
   .regex(/^0x[0-9a-fA-F]{40}$/, { error: "must be an address: 0x and 40 hex digits", abort: true })
@@ -37,11 +44,31 @@ export type KeySource = z.output<typeof keySource>;
 const KEY_HELP =
   "an environment variable by its name, { keystore: FILE } for an encrypted file, or prompt to be asked";
 
+const nodeUrl = z.url({ protocol: /^(https?|wss?)$/, error: "must be an http, https, ws or wss address" });
+
 /** What every agent's configuration has. */
 export const agentSchema = z.strictObject({
-  rpcUrl: z.url({ protocol: /^https?$/, error: "must be an http or https address" }).meta({
-    description: "the node's JSON-RPC address",
+  rpcUrl: nodeUrl.meta({
+    description: "the node's JSON-RPC address: http, https, ws or wss",
     example: "http://127.0.0.1:8545",
+  }),
+  otherRpcUrls: z
+    .array(nodeUrl)
+    .default([])
+    .meta({
+      description: "more nodes of the same chain, asked in this order while those before fail or lag",
+      example: ["wss://node.example/key"],
+    }),
+  maxLagBlocks: z.number().int().min(1).default(8).meta({
+    description: "a node is not asked while it is more blocks behind another one",
+  }),
+  maxHeadAgeSeconds: z.number().int().min(1).optional().meta({
+    description:
+      "a node is not asked while its newest block is older by this machine's clock; not looked at when omitted",
+    example: 300,
+  }),
+  confirmations: z.number().int().min(0).max(64).default(0).meta({
+    description: "how many blocks must come after one before the agent counts on it",
   }),
   chainId: z.number().int().positive().optional().meta({
     description: "number of the chain; a node of another one is refused",
@@ -75,6 +102,19 @@ export const agentSchema = z.strictObject({
   }),
   pollSeconds: z.number().positive().default(2).meta({
     description: "how often the node is asked for a new block, seconds",
+  }),
+  gas: z
+    .strictObject({
+      gweiPerHour: amount.prefault(100_000_000).meta({
+        description: "what transactions may cost in any hour, gwei (a billionth of a coin)",
+      }),
+      bumpAfterSeconds: z.number().int().min(1).default(45).meta({
+        description: "a transaction not mined for so long is sent again with higher fees, seconds",
+      }),
+    })
+    .prefault({}),
+  dryRun: z.boolean().default(false).meta({
+    description: "whether transactions are only tried, and told in the log; nothing is sent",
   }),
   log: z
     .strictObject({
@@ -114,11 +154,4 @@ export interface Listen {
   readonly behindProxy?: boolean;
 }
 
-/** JSON has no bigint: amounts stand there as whole numbers, or as decimal strings where they may be large. */
-export const amount = z
-  .union([z.number().int().nonnegative(), z.string().regex(/^\d+$/)], {
-    error: "must be a whole number from 0, in quotes where it is above 2^53",
-  })
-  .transform((value) => BigInt(value));
-
-export { address as addressSchema, keySource as keySourceSchema, KEY_HELP };
+export { address as addressSchema, amount, keySource as keySourceSchema, KEY_HELP };

@@ -20,10 +20,17 @@ const WARNINGS = new Set([
   "left to a person",
   "not audited",
   "stopped in the midst of work",
+  "not taken",
+  "bumped",
+  "not bumped",
+  "displaced",
+  "forgotten",
+  "reorganised",
+  "node rests",
 ]);
 
 /** What is told of every round of work, and so only when it is asked for. */
-const DETAILS = new Set(["looked"]);
+const DETAILS = new Set(["looked", "sent", "mined"]);
 
 export interface LogOptions {
   /** Who speaks. */

@@ -5,10 +5,34 @@ import type { AddressInfo } from "node:net";
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
 
 import { roomOf } from "../store/room.ts";
+import type { Figures } from "./figures.ts";
 import type { Log } from "./log.ts";
 
 /** An agent that has not looked at its chain for so many polls, and at least so long, is not well. */
 const [LATE_POLLS, LATE_SECONDS] = [10, 60];
+
+type Value = number | undefined;
+
+const GAUGES: readonly (readonly [
+  name: string,
+  help: string,
+  valueOf: (figures: Figures) => Value | Promise<Value>,
+])[] = [
+  ["pof_pending_transactions", "Transactions on their way", ({ pending }) => pending],
+  ["pof_gas_spent_coins", "What transactions cost in the last hour, in coins", (figures) => figures.spent()],
+  ["pof_wallet_coins", "What the wallet has, in coins", (figures) => figures.coins()],
+  ["pof_head_block", "Number of the last block followed", ({ headNumber }) => headNumber],
+  [
+    "pof_head_age_seconds",
+    "Age of the last block followed, by this machine's clock",
+    ({ headTimestamp }) => headTimestamp && Date.now() / 1000 - headTimestamp,
+  ],
+  [
+    "pof_reorganisation_depth_blocks",
+    "How many blocks the last reorganisation dropped",
+    ({ reorganisationDepth }) => reorganisationDepth,
+  ],
+];
 
 /** What an agent tells a monitoring system about itself. */
 export class Metrics {
@@ -30,12 +54,51 @@ export class Metrics {
     registers: [this.#registry],
   });
   readonly #lateSeconds: number;
+  #figures: (() => Figures) | undefined;
   #lookedAt = Date.now() / 1000;
 
   constructor(agent: string, pollSeconds: number) {
     this.#registry.setDefaultLabels({ agent });
     collectDefaultMetrics({ register: this.#registry });
     this.#lateSeconds = Math.max(LATE_SECONDS, LATE_POLLS * pollSeconds);
+    for (const [name, help, valueOf] of GAUGES) this.#gauge(name, help, valueOf);
+    this.#nodeInUse();
+  }
+
+  /** Lets an agent's figures be asked for. */
+  watch(figures: () => Figures): void {
+    this.#figures = figures;
+  }
+
+  /** Its value is looked up when it is asked for; it is left out while there is none. */
+  #gauge(name: string, help: string, valueOf: (figures: Figures) => Value | Promise<Value>): void {
+    const figures = (): Figures | undefined => this.#figures?.();
+    new Gauge({
+      name,
+      help,
+      registers: [this.#registry],
+      async collect() {
+        const known = figures();
+        const value = known && (await valueOf(known));
+        if (value === undefined) this.remove();
+        else this.set(value);
+      },
+    });
+  }
+
+  #nodeInUse(): void {
+    const node = (): string | undefined => this.#figures?.().node;
+    new Gauge({
+      name: "pof_node_in_use",
+      help: "1 for the node that answered last, by its host",
+      labelNames: ["node"],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        const host = node();
+        if (host !== undefined) this.set({ node: host }, 1);
+      },
+    });
   }
 
   /** Tells how large a store is, and what room its disk has left. */

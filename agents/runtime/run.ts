@@ -1,20 +1,24 @@
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { isError } from "ethers";
+import type { ErrorCode } from "ethers";
 
-import { ChainMismatchError, NodeBehindError } from "../chain/connection.ts";
+import { ChainMismatchError, NodeBehindError } from "../chain/endpoints.ts";
+import { NotSentError, PendingError } from "../chain/sender.ts";
 import { ReplayError } from "../metering/sources/csv.ts";
 import { StoreError } from "../store/store.ts";
 import { ConfigError, type KeySource } from "./config.ts";
 import type { KeyName } from "./keys.ts";
 import type { Log } from "./log.ts";
+import type { Figures } from "./figures.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** A party's program: it acts each time the chain has moved on. */
 export interface Agent {
   /** Catches up with the chain and does what is to be done now. */
   advance(): Promise<void>;
+  /** What there is to watch, as of the last look. */
+  readonly figures: Figures;
   close(): Promise<void>;
 }
 
@@ -53,6 +57,9 @@ export async function runUntilStopped(
     await Promise.race([work, aborted(stop.signal).then(() => patience("work"))]);
     await Promise.race([agent.close(), patience("close")]);
     log("stopped");
+  } catch (error) {
+    await Promise.race([agent.close(), sleep(1_000, undefined, { ref: false })]);
+    throw error;
   } finally {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
@@ -75,7 +82,7 @@ async function advancing(
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      await agent.advance();
+      await advanced(agent);
       metrics.looked();
       log("looked");
     } catch (error) {
@@ -84,6 +91,15 @@ async function advancing(
       log("try again at the next poll", { reason: error.message });
     }
     await sleep(pollSeconds * 1000, undefined, { signal }).catch(ignoreAbort);
+  }
+}
+
+/** A transaction that is on its way is looked after at the next poll. */
+async function advanced(agent: Agent): Promise<void> {
+  try {
+    await agent.advance();
+  } catch (error) {
+    if (!(error instanceof PendingError)) throw error;
   }
 }
 
@@ -99,29 +115,40 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
+/** What the library calls failures of a node, and transactions that cannot be sent as things are. */
+const TRANSIENT: ReadonlySet<string> = new Set<ErrorCode>([
+  "NETWORK_ERROR",
+  "TIMEOUT",
+  "SERVER_ERROR",
+  "UNKNOWN_ERROR",
+  "BAD_DATA",
+  "CALL_EXCEPTION",
+  "INSUFFICIENT_FUNDS",
+  "NONCE_EXPIRED",
+  "REPLACEMENT_UNDERPRICED",
+]);
+/** What the platform calls a node that cannot be reached. */
+const UNREACHABLE = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+]);
+
 /**
- * Worth another try at the next poll, while the meters go on: the node did not answer, not in time, or is behind; or a
- * transaction could not be sent as things are (no coins for gas, a nonce used meanwhile).
+ * Worth another try at the next poll, while the meters go on: the node did not answer, not in time, nonsense, or is
+ * behind; or a transaction could not be sent as things are (no coins for gas, a nonce used meanwhile, the limit for gas
+ * reached).
  */
 function isTransient(error: unknown): error is Error {
-  return (
-    error instanceof NodeBehindError ||
-    isError(error, "INSUFFICIENT_FUNDS") ||
-    isError(error, "NONCE_EXPIRED") ||
-    isError(error, "REPLACEMENT_UNDERPRICED") ||
-    isError(error, "NETWORK_ERROR") ||
-    isError(error, "TIMEOUT") ||
-    isError(error, "SERVER_ERROR") ||
-    isRefused(error)
-  );
-}
-
-function isRefused(error: unknown): error is Error {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    (error.code === "ECONNREFUSED" || error.code === "ECONNRESET")
-  );
+  if (error instanceof NodeBehindError || error instanceof NotSentError) return true;
+  if (error instanceof ChainMismatchError) return true;
+  if (!(error instanceof Error && "code" in error && typeof error.code === "string")) return false;
+  return TRANSIENT.has(error.code) || UNREACHABLE.has(error.code);
 }
 
 /** Something outside the program is at fault: a line says it all. */
@@ -130,7 +157,6 @@ export function isOperational(error: unknown): error is Error {
     error instanceof ConfigError ||
     error instanceof StoreError ||
     error instanceof ReplayError ||
-    error instanceof ChainMismatchError ||
     isTransient(error)
   );
 }

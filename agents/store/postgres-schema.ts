@@ -3,10 +3,11 @@
  * connection's search_path. Whole numbers are bigint; addresses, hashes and what may hold any character are bytea.
  *
  * Readings are keyed by meter and sequence, so that of two workers who take one meter for theirs the second is refused.
- * Rows can be neither changed nor deleted, but for memories; readings can by a transaction that says so (`pof.pruning`).
+ * Rows can be neither changed nor deleted, but for memories and what was sent; readings can by a transaction that says so (`pof.pruning`).
  */
 import type { ClientBase } from "pg";
 
+import { TRANSACTIONS } from "./postgres-transactions.ts";
 import { StoreVersionError } from "./store.ts";
 
 const APPEND_ONLY = ["readings", "statements", "commitments", "seals", "hearings"];
@@ -73,6 +74,14 @@ const MIGRATIONS = [
   CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION refuse_change();
   CREATE TRIGGER never_emptied BEFORE TRUNCATE ON ${table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();`,
   ).join("")}`,
+  `
+  CREATE TABLE orphans (
+    block_hash   bytea  NOT NULL PRIMARY KEY CHECK (length(block_hash) = 32),
+    block_number bigint NOT NULL
+  );
+  CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON orphans FOR EACH ROW EXECUTE FUNCTION refuse_change();
+  CREATE TRIGGER never_emptied BEFORE TRUNCATE ON orphans FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+  ${TRANSACTIONS}`,
 ];
 
 const VERSION = MIGRATIONS.length;

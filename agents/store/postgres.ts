@@ -6,12 +6,19 @@
  */
 import { Client, type QueryResultRow } from "pg";
 
-import { addressBytes, faultAfter, requireCount, type StampedReading } from "../metering/reading.ts";
+import {
+  addressBytes,
+  type Block,
+  faultAfter,
+  requireCount,
+  type StampedReading,
+} from "../metering/reading.ts";
 import { disputeIdBytes, hex, hexBytes, requestIdBytes, textBytes, textOf } from "./bytes.ts";
 import { connectionError, refusalOf } from "./postgres-errors.ts";
 import { Locks } from "./postgres-locks.ts";
 import { checkVersion, migrate } from "./postgres-schema.ts";
 import { Session } from "./postgres-session.ts";
+import { PostgresTransactions } from "./postgres-transactions.ts";
 import {
   refuseOtherCommitment,
   refuseOtherHearing,
@@ -200,6 +207,23 @@ class PostgresReader implements StoreReader {
     return Number(row?.bytes);
   }
 
+  async stampsFrom(blockNumber: number): Promise<Block[]> {
+    const rows = await this.#rows<Pick<ReadingRow, "block_number" | "block_hash" | "block_timestamp">>(
+      "SELECT DISTINCT block_number, block_hash, block_timestamp FROM readings WHERE block_number >= $1",
+      [blockNumber],
+    );
+    return rows.map((row) => ({
+      number: Number(row.block_number),
+      hash: hex(row.block_hash),
+      timestamp: Number(row.block_timestamp),
+    }));
+  }
+
+  async orphans(): Promise<ReadonlySet<string>> {
+    const rows = await this.#rows<{ block_hash: Buffer }>("SELECT block_hash FROM orphans");
+    return new Set(rows.map((row) => hex(row.block_hash)));
+  }
+
   async close(): Promise<void> {
     await this.#session.close();
   }
@@ -215,12 +239,14 @@ const PRUNED_AT_ONCE = 10_000;
 export class PostgresStore extends PostgresReader implements ReadingStore {
   /** Held by this writer, and lost with its connection. */
   readonly locks: Locks;
+  readonly transactions: PostgresTransactions;
   readonly #writer: Session;
 
   constructor(reader: Session, writer: Session, locks: Locks) {
     super(reader);
     this.#writer = writer;
     this.locks = locks;
+    this.transactions = new PostgresTransactions(writer);
   }
 
   appendReadings(readings: readonly StampedReading[], memories: readonly MeterMemory[] = []): Promise<void> {
@@ -247,6 +273,15 @@ export class PostgresStore extends PostgresReader implements ReadingStore {
       await client.query("SET LOCAL pof.pruning = 'on'");
       const { rowCount } = await client.query(PRUNE_READINGS, [bounded(timestamp), PRUNED_AT_ONCE]);
       return rowCount ?? 0;
+    });
+  }
+
+  saveOrphans(blocks: readonly Block[]): Promise<void> {
+    return this.#writer.transaction(async (client) => {
+      for (const { hash, number } of blocks) {
+        const sql = "INSERT INTO orphans VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        await client.query(sql, [hexBytes("blockHash", hash, 32), number]);
+      }
     });
   }
 

@@ -1,5 +1,5 @@
 /*
- * The file of a store, by the SQLite that is built into Node. Schema, version 4:
+ * The file of a store, by the SQLite that is built into Node. Schema, version 5:
  *
  *   readings     meter, block_timestamp, sequence | register_wh, power_w, block_number, block_hash,
  *                previous_digest, digest                        append-only; a meter's chain in order
@@ -9,6 +9,8 @@
  *   seals        bundle_hash | seal                             append-only
  *   hearings     aria, dispute_id | der, aggregator, feeder, evidence_hash, verdict, heard_at
  *                                                               append-only
+ *   orphans      block_hash | block_number                      blocks the chain dropped; append-only
+ *   transactions, bids                                          see sqlite-transactions.ts
  *
  * The key is left of the bar. Addresses are 20-byte blobs, hashes and request_id (a uint256) 32-byte ones and
  * dispute_id (a uint64) an 8-byte one; payload, json and verdict are text. What parties sent as evidence is kept as
@@ -30,9 +32,10 @@ import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 import { Tables } from "./sqlite-tables.ts";
+import { TRANSACTIONS } from "./sqlite-transactions.ts";
 import { StoreDiskError, StoreFileError, StoreLockedError, StoreVersionError } from "./store.ts";
 
-const SCHEMA_VERSION = "4";
+const SCHEMA_VERSION = "5";
 /** "PoFl" in ASCII, where SQLite keeps whose file it is. */
 const APPLICATION_ID = String(0x506f466c);
 
@@ -51,6 +54,16 @@ const MEMORIES = `
     meter  BLOB NOT NULL PRIMARY KEY CHECK (length(meter) = 20),
     memory BLOB NOT NULL
   ) STRICT;
+  PRAGMA user_version = 4;
+`;
+
+const OUTBOX = `
+  ${TRANSACTIONS}
+  CREATE TABLE orphans (
+    block_hash   BLOB    NOT NULL PRIMARY KEY CHECK (length(block_hash) = 32),
+    block_number INTEGER NOT NULL
+  ) STRICT;
+  ${appendOnly("orphans")}
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
@@ -58,6 +71,7 @@ const MEMORIES = `
 const UPGRADES = new Map([
   ["2", SEALS],
   ["3", MEMORIES],
+  ["4", OUTBOX],
 ]);
 
 const SCHEMA = `
@@ -103,6 +117,7 @@ const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};
   ${SEALS}
   ${MEMORIES}
+  ${OUTBOX}
 `;
 
 function appendOnly(table: string): string {

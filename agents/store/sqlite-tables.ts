@@ -1,6 +1,12 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 
-import { addressBytes, blockHashBytes, requireCount, type StampedReading } from "../metering/reading.ts";
+import {
+  addressBytes,
+  type Block,
+  blockHashBytes,
+  requireCount,
+  type StampedReading,
+} from "../metering/reading.ts";
 import { disputeIdBytes, hex, hexBytes, requestIdBytes, textBytes, textOf } from "./bytes.ts";
 import type { MeterMemory, StoredCommitment, StoredHearing, StoredSeal, StoredStatement } from "./store.ts";
 
@@ -53,6 +59,11 @@ function prepareAll(database: DatabaseSync) {
     ),
     hearingOf: sql(`${HEARINGS_OF_ARIA} AND dispute_id = ?`),
     hearings: sql(`${HEARINGS_OF_ARIA} ORDER BY heard_at, dispute_id`),
+    stampsFrom: sql(
+      "SELECT DISTINCT block_number, block_hash, block_timestamp FROM readings WHERE block_number >= ?",
+    ),
+    insertOrphan: sql("INSERT INTO orphans (block_hash, block_number) VALUES (?, ?) ON CONFLICT DO NOTHING"),
+    orphans: sql("SELECT block_hash FROM orphans"),
     latestBlock: sql("SELECT max(block_number) AS block_number FROM readings"),
   };
 }
@@ -141,6 +152,24 @@ export class Tables {
   latestBlock(): number | undefined {
     const row = this.#sql.latestBlock.get() as { block_number: bigint | null };
     return row.block_number === null ? undefined : Number(row.block_number);
+  }
+
+  stampsFrom(blockNumber: number): Block[] {
+    const rows = this.#sql.stampsFrom.all(blockNumber) as unknown as ReadingRow[];
+    return rows.map(({ block_number, block_hash, block_timestamp }) => ({
+      number: Number(block_number),
+      hash: hex(block_hash),
+      timestamp: Number(block_timestamp),
+    }));
+  }
+
+  insertOrphan({ number, hash }: Block): void {
+    this.#sql.insertOrphan.run(hexBytes("blockHash", hash, 32), number);
+  }
+
+  orphans(): Set<string> {
+    const rows = this.#sql.orphans.all() as unknown as Blobs<"block_hash">[];
+    return new Set(rows.map(({ block_hash }) => hex(block_hash)));
   }
 
   insertStatement({ meter, epoch, aria, payload, signature }: StoredStatement): void {

@@ -1,4 +1,4 @@
-import { faultAfter, type StampedReading } from "../metering/reading.ts";
+import { type Block, faultAfter, type StampedReading } from "../metering/reading.ts";
 import { diskError, LIFT_BAN, openToRead, openToWrite, RESTORE_BAN, type StoreFile } from "./sqlite-file.ts";
 import { roomOf } from "./room.ts";
 import {
@@ -8,6 +8,7 @@ import {
   refuseOtherStatement,
 } from "./said-once.ts";
 import type { Tables } from "./sqlite-tables.ts";
+import { SqliteTransactions } from "./sqlite-transactions.ts";
 import {
   BrokenChainError,
   type MeterMemory,
@@ -94,6 +95,14 @@ class SqliteReader implements StoreReader {
     return promised(() => roomOf(this.file.path).storeBytes);
   }
 
+  stampsFrom(blockNumber: number): Promise<Block[]> {
+    return promised(() => this.tables.stampsFrom(blockNumber));
+  }
+
+  orphans(): Promise<ReadonlySet<string>> {
+    return promised(() => this.tables.orphans());
+  }
+
   close(): Promise<void> {
     return promised(() => {
       this.file.close();
@@ -105,6 +114,12 @@ class SqliteReader implements StoreReader {
 const PRUNED_AT_ONCE = 10_000;
 
 class SqliteStore extends SqliteReader implements ReadingStore {
+  readonly transactions: SqliteTransactions;
+
+  constructor(file: StoreFile) {
+    super(file);
+    this.transactions = new SqliteTransactions(file.database, (work) => this.#transaction(work));
+  }
   /** The last readings on disk, of the meters that were appended to since the start: nobody else appends. */
   readonly #ends = new Map<string, StampedReading>();
 
@@ -153,6 +168,12 @@ class SqliteStore extends SqliteReader implements ReadingStore {
       const stored = this.tables.commitmentOf(commitment.aria, commitment.requestId);
       if (stored === undefined) this.tables.insertCommitment(commitment);
       else refuseOtherCommitment(stored, commitment);
+    });
+  }
+
+  saveOrphans(blocks: readonly Block[]): Promise<void> {
+    return this.#transaction(() => {
+      for (const block of blocks) this.tables.insertOrphan(block);
     });
   }
 

@@ -1,4 +1,5 @@
-import type { ChainFault, StampedReading } from "../metering/reading.ts";
+import type { Block, ChainFault, StampedReading } from "../metering/reading.ts";
+import type { TransactionStore } from "./transactions.ts";
 
 /**
  * A flow statement a meter signed: what it delivered in an epoch, as the payload that `signature` is over.
@@ -90,6 +91,10 @@ export interface StoreReader {
   hearings(aria: string): Promise<StoredHearing[]>;
   /** What it takes on disk, in bytes: a file with its log, or the whole database of a server. */
   bytes(): Promise<number>;
+  /** The blocks that readings are stamped with, from this number on. */
+  stampsFrom(blockNumber: number): Promise<Block[]>;
+  /** Hashes of blocks that the chain dropped: readings stamped with one of them cannot be proved. */
+  orphans(): Promise<ReadonlySet<string>>;
   /** Releases the store. It cannot be used after. */
   close(): Promise<void>;
 }
@@ -99,6 +104,8 @@ export interface StoreReader {
  * `StoreDiskError` when the disk is full. One writer has it at a time, from opening to closing.
  */
 export interface ReadingStore extends StoreReader {
+  /** What the party's key signed and sent. */
+  readonly transactions: TransactionStore;
   /**
    * Appends to the chains of one or more meters, all or nothing, oldest first. Readings are never changed, nor
    * deleted but by `pruneReadings`. Memories replace those their meters left before, in the same transaction.
@@ -121,6 +128,8 @@ export interface ReadingStore extends StoreReader {
    * @throws {ConflictError} for another one of that contract and request: only one root can be on chain.
    */
   saveCommitment(commitment: StoredCommitment): Promise<void>;
+  /** Notes that the chain dropped these blocks. */
+  saveOrphans(blocks: readonly Block[]): Promise<void>;
   /**
    * Saves a seal; to be awaited before the bundle leaves the agent. The same one again is welcome.
    * @throws {ConflictError} for another one of that bundle: a key seals a bundle in one way only.

@@ -1,5 +1,6 @@
 import { connect } from "../../agents/chain/connection.ts";
-import { ChainFollower, type Service } from "../../agents/chain/follower.ts";
+import type { Service } from "../../agents/chain/books.ts";
+import { ChainFollower } from "../../agents/chain/follower.ts";
 import type { Ledger } from "../../agents/chain/ledger.ts";
 import type { Dispute, ServiceView } from "../../agents/chain/service-view.ts";
 import { energyWs } from "../../agents/metering/source.ts";

@@ -10,6 +10,7 @@ import { DerAgent } from "../../agents/der/agent.ts";
 import { energyWs, sum } from "../../agents/metering/source.ts";
 import { type Feeder, OperatorAgent } from "../../agents/operator/agent.ts";
 import { openSqliteStore } from "../../agents/store/sqlite.ts";
+import type { ReadingStore } from "../../agents/store/store.ts";
 import { type Member, developmentKey } from "./cast.ts";
 import { ChainClock } from "./chain-clock.ts";
 import { type Addresses, Deployment } from "./deployment.ts";
@@ -75,10 +76,18 @@ async function built(
     clock.close();
   });
 
-  const link = async (key: string, registry: string): Promise<Connection> => {
-    const connection = await connect({ rpcUrl: node.url, privateKey: key, registry, onReceipt: gas.note });
+  /** A party's own store, and its link to the chain. */
+  const opened = async (
+    name: string,
+    privateKey: string,
+    registry: string,
+  ): Promise<{ connection: Connection; store: ReadingStore }> => {
+    const store = openSqliteStore(join(folder, `${name}.sqlite`));
+    const { transactions } = store;
+    const options = { rpcUrl: node.url, privateKey, registry, transactions, onReceipt: gas.note };
+    const connection = await connect(options);
     await clock.endow(connection.wallet.address, PURSE);
-    return connection;
+    return { connection, store };
   };
   const parties = {
     operator: computeAddress(OPERATOR_KEY),
@@ -90,12 +99,9 @@ async function built(
     deployment.close();
   });
   const addresses = await deployment.community();
-  const store = (name: string): ReturnType<typeof openSqliteStore> =>
-    openSqliteStore(join(folder, `${name}.sqlite`));
 
   const aggregator = new AggregatorAgent({
-    connection: await link(AGGREGATOR_KEY, addresses.registry),
-    store: store("aggregator"),
+    ...(await opened("aggregator", AGGREGATOR_KEY, addresses.registry)),
     startBlock: 0,
     policy: { epochsPerSweep: sweepEvery, figuresPerRequest: 20_000, promisedPercent: PROMISED_PERCENT },
     connected: connectedTo(members),
@@ -107,8 +113,7 @@ async function built(
   const ders: { member: Member; agent: DerAgent }[] = [];
   for (const member of members) {
     const agent = new DerAgent({
-      connection: await link(member.walletKey, addresses.registry),
-      store: store(member.name),
+      ...(await opened(member.name, member.walletKey, addresses.registry)),
       startBlock: 0,
       meterKey: member.meterKey,
       source: member.ownMeter,
@@ -125,20 +130,14 @@ async function built(
     ders.push({ member, agent });
   }
 
-  const operator = operatorOf(
-    await link(OPERATOR_KEY, addresses.registry),
-    store("operator"),
-    members,
-    timetable,
-    evidence,
-  );
+  const operatorLink = await opened("operator", OPERATOR_KEY, addresses.registry);
+  const operator = operatorOf(operatorLink, members, timetable, evidence);
   undo.push(() => operator.close());
   return { url: node.url, clock, deployment, addresses, operator, aggregator, ders, close };
 }
 
 function operatorOf(
-  connection: Connection,
-  store: ReturnType<typeof openSqliteStore>,
+  link: { readonly connection: Connection; readonly store: ReadingStore },
   members: readonly Member[],
   { epochs, epochSeconds }: Timetable,
   evidence: ReadonlyMap<string, string>,
@@ -154,8 +153,7 @@ function operatorOf(
     members,
   );
   return new OperatorAgent({
-    connection,
-    store,
+    ...link,
     startBlock: 0,
     policy: {
       funds: { minimum: target / 2n, target },

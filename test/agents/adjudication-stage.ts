@@ -133,8 +133,10 @@ export class Courtroom {
 
   /** ARIA for an Aggregator that sweeps other figures than its agent worked out, and committed to. */
   #sweepingOtherwise(aria: ARIA): ARIA {
-    const sweepEpoch = (id: bigint, rows: string, shortfalls: string, root: string) =>
-      aria.sweepEpoch(id, rows, this.#otherShortfalls(id, shortfalls), root);
+    const sweepEpoch = {
+      populateTransaction: (id: bigint, rows: string, shortfalls: string, root: string) =>
+        aria.sweepEpoch.populateTransaction(id, rows, this.#otherShortfalls(id, shortfalls), root),
+    };
     return new Proxy(aria, {
       get: (target, name) => (name === "sweepEpoch" ? sweepEpoch : (Reflect.get(target, name) as unknown)),
     });
@@ -252,8 +254,9 @@ export class Courtroom {
     const { view } = this.books.service;
     const account = this.accountOf("x");
     const row = proofOf(view.settledRequest(view.entryOf(account, epoch)!.request), account)!;
-    await this.#x.send("raiseDisputeEvent", () =>
-      this.#x.ariaAt(this.venue.aria).raiseDisputeEvent(statement, signature, row),
+    await this.#x.send(
+      "raiseDisputeEvent",
+      this.#x.ariaAt(this.venue.aria).raiseDisputeEvent.populateTransaction(statement, signature, row),
     );
   }
 
@@ -265,10 +268,11 @@ export class Courtroom {
     secondSignature: string,
   ): Promise<void> {
     const account = this.accountOf("x");
-    await this.#auditor.send("proveEquivocation", () =>
+    await this.#auditor.send(
+      "proveEquivocation",
       this.#auditor
         .ariaAt(this.venue.aria)
-        .proveEquivocation(account, first, firstSignature, second, secondSignature),
+        .proveEquivocation.populateTransaction(account, first, firstSignature, second, secondSignature),
     );
   }
 

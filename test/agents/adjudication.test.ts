@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { type BaseWallet, randomBytes, Wallet } from "ethers";
 
-import { RefusedError } from "../../agents/chain/connection.ts";
+import { RefusedError } from "../../agents/chain/refusal.ts";
 import type { RuleName } from "../../agents/evidence/adjudicate.ts";
 import { bundleJson, parseBundle } from "../../agents/evidence/format.ts";
 import { sealed } from "../../agents/evidence/seal.ts";

@@ -158,8 +158,9 @@ describe("A meter that is replaced, with real contracts and agents", function ()
     const row = proofOf(view.settledRequest(view.entryOf(account, epoch)!.request), account)!;
     await connection.deposit(RULES.disputeBond);
     const signature = await signStatement(newKey!, venue(), statement);
-    await connection.send("raiseDisputeEvent", () =>
-      connection.ariaAt(venue().aria).raiseDisputeEvent(statement, signature, row),
+    await connection.send(
+      "raiseDisputeEvent",
+      connection.ariaAt(venue().aria).raiseDisputeEvent.populateTransaction(statement, signature, row),
     );
     await books.follow();
     const signed = { ...read, statement, signature: await signStatement(oldKey!, venue(), statement) };

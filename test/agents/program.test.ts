@@ -161,7 +161,14 @@ describe("The DER's program", function () {
       const told = await (await fetch(`${url}/metrics`)).text();
       expect(told)
         .to.contain('pof_events_total{event="started",agent="der"} 1')
-        .and.to.contain("pof_failed_looks_in_a_row{");
+        .and.to.contain("pof_failed_looks_in_a_row{")
+        .and.to.contain('pof_pending_transactions{agent="der"} 0')
+        .and.to.match(/^pof_wallet_coins\S* 0\.\d+$/m)
+        .and.to.match(/^pof_gas_spent_coins\S* 0\.\d+$/m)
+        .and.to.match(/^pof_head_block\S* [1-9]\d*$/m)
+        .and.to.match(/^pof_head_age_seconds\S* -?\d/m)
+        .and.to.contain('pof_reorganisation_depth_blocks{agent="der"} 0')
+        .and.to.contain(`pof_node_in_use{node="${new URL(chain.node.url).host}",agent="der"} 1`);
       const lookedAt = Number(/^pof_last_look_timestamp_seconds\S* (\S+)$/m.exec(told)?.[1]);
       expect(Math.abs(Date.now() / 1000 - lookedAt) < 30).to.be.true;
       for (const gauge of ["pof_store_bytes", "pof_disk_free_bytes"])
@@ -183,7 +190,7 @@ describe("The DER's program", function () {
         "# A comment.",
         "rpcUrl: http://127.0.0.1:1 # nobody is there",
         `registry: ${chain.addresses.registry}`,
-        "store: der.sqlite",
+        `store: ${join(folder, "elsewhere.sqlite")}`,
         "walletKey: DER_KEY",
         "meterKey: METER_KEY",
         "powerW: 10000",

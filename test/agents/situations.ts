@@ -1,6 +1,6 @@
 /** The smallest services that the agents' decisions can be tested with: terms, and what events made of them. */
 
-import type { Service } from "../../agents/chain/follower.ts";
+import type { Service } from "../../agents/chain/books.ts";
 import { Ledger } from "../../agents/chain/ledger.ts";
 import type { ServiceTerms } from "../../agents/chain/service-terms.ts";
 import {

@@ -327,7 +327,7 @@ describe("pof, for anyone who has the files:", function () {
       const elsewhere = await liar(200, '{"jsonrpc":"2.0","id":1,"result":"0x1"}');
       const cases: [args: string[], says: RegExp][] = [
         [["--rpc", "http://127.0.0.1:1"], /http:\/\/127\.0\.0\.1:1 cannot be used: connect ECONNREFUSED/],
-        [["--rpc", await liar(200, "<html>")], /cannot be used: .*not valid JSON/],
+        [["--rpc", await liar(200, "<html>")], /cannot be used: the node answered with no JSON/],
         [["--rpc", await liar(500, "")], /cannot be used: .*500/],
         [["--rpc", elsewhere], /it is of chain 1, not of chain 31337/],
         [[...rpc, "--registry", vault], /the contract at 0x\w+ is no Registry/],

@@ -101,5 +101,6 @@ async function answering(url: string): Promise<void> {
       if (Date.now() > deadline) throw error;
       await sleep(50);
     }
+    await sleep(50);
   }
 }

@@ -9,6 +9,9 @@ import { openSqliteReader, openSqliteStore } from "../../agents/store/sqlite.ts"
 import { StoreFileError, StoreLockedError, StoreVersionError } from "../../agents/store/store.ts";
 import { ARIA, hash, hearingOf, METER, readingsOf, StoreStage } from "./stage.ts";
 
+/** Takes the tables away that version 5 brought. */
+const NO_OUTBOX = "DROP TABLE bids; DROP TABLE transactions; DROP TABLE orphans;";
+
 describe("File of an SQLite store", function () {
   let stage: StoreStage;
   let path: string;
@@ -100,7 +103,7 @@ describe("File of an SQLite store", function () {
       });
       expect(() => openSqliteStore(path)).to.throw(StoreVersionError);
       withDatabase((database) => {
-        database.exec("PRAGMA user_version = 4");
+        database.exec("PRAGMA user_version = 5");
       });
       await stage.reopen();
     });
@@ -147,14 +150,14 @@ describe("File of an SQLite store", function () {
       withDatabase((database) => {
         database.exec("PRAGMA user_version = 99");
       });
-      expectRefusal({ type: StoreVersionError, expected: "schema version 4", received: "version 99" });
+      expectRefusal({ type: StoreVersionError, expected: "schema version 5", received: "version 99" });
     });
 
     it("is of an older version than can be brought up to date", function () {
       withDatabase((database) => {
         database.exec("PRAGMA user_version = 1");
       });
-      expectRefusal({ type: StoreVersionError, expected: "schema version 4", received: "version 1" });
+      expectRefusal({ type: StoreVersionError, expected: "schema version 5", received: "version 1" });
     });
 
     it("is no database", function () {
@@ -195,7 +198,7 @@ describe("File of an SQLite store", function () {
       await stage.store.saveHearing(hearingOf(1n));
       await stage.store.close();
       withDatabase((database) => {
-        database.exec("DROP TABLE seals; DROP TABLE memories; PRAGMA user_version = 2");
+        database.exec(`${NO_OUTBOX} DROP TABLE seals; DROP TABLE memories; PRAGMA user_version = 2`);
       });
     });
 
@@ -219,7 +222,7 @@ describe("File of an SQLite store", function () {
       await stage.store.saveSeal({ bundleHash: hash(1), seal: "0x01" });
       await stage.store.close();
       withDatabase((database) => {
-        database.exec("DROP TABLE memories; PRAGMA user_version = 3");
+        database.exec(`${NO_OUTBOX} DROP TABLE memories; PRAGMA user_version = 3`);
       });
       await stage.reopen();
       await stage.store.appendReadings([], [{ meter: METER, memory: "one" }]);
@@ -227,11 +230,23 @@ describe("File of an SQLite store", function () {
       expect(await stage.store.sealOf(hash(1))).to.equal("0x01");
     });
 
+    it("is brought up to date from version 4 as well, which has memories", async function () {
+      await stage.reopen();
+      await stage.store.appendReadings([], [{ meter: METER, memory: "one" }]);
+      await stage.store.close();
+      withDatabase((database) => {
+        database.exec(`${NO_OUTBOX} PRAGMA user_version = 4`);
+      });
+      await stage.reopen();
+      expect(await stage.store.memoryOf(METER)).to.equal("one");
+      expect(await stage.store.transactions.openTransactions(METER)).to.deep.equal([]);
+    });
+
     it("is left as it is by a reader, which refuses it", function () {
       const before = readFileSync(path);
       expect(() => openSqliteReader(path))
         .to.throw(StoreVersionError)
-        .that.includes({ expected: "schema version 4", received: "version 2" });
+        .that.includes({ expected: "schema version 5", received: "version 2" });
       expect(readFileSync(path).equals(before)).to.equal(true);
     });
 

@@ -1,0 +1,147 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { expect } from "chai";
+
+import { ChainMismatchError, lagOf } from "../../agents/chain/endpoints.ts";
+import { type Node, nodeAt } from "../../agents/chain/node.ts";
+import { type LocalNode, startNode } from "../../scripts/demo/node.ts";
+import { type Answer, FaultyNode, HONEST } from "./faulty-node.ts";
+
+const CHAIN = 31_337n;
+const RULES = { chainId: CHAIN, maxLagBlocks: 8 };
+const NOWHERE = "http://127.0.0.1:1";
+
+describe("Several nodes of a chain", function () {
+  this.timeout(60_000);
+
+  let node: LocalNode;
+  let first: FaultyNode;
+  let second: FaultyNode;
+  let urls: [first: string, second: string];
+  const opened: Node[] = [];
+  let told: [event: string, fields: Readonly<Record<string, unknown>>][];
+
+  before(async function () {
+    node = await startNode();
+    [first, second] = [new FaultyNode(node.url), new FaultyNode(node.url)];
+    urls = [await first.listen(), await second.listen()];
+  });
+
+  beforeEach(function () {
+    told = [];
+    first.manner = second.manner = HONEST;
+    first.asked.clear();
+    second.asked.clear();
+  });
+
+  afterEach(function () {
+    for (const provider of opened.splice(0)) provider.destroy();
+  });
+
+  after(async function () {
+    first.close();
+    second.close();
+    await node.stop();
+  });
+
+  function connected(url = urls[0], otherUrls: readonly string[] = [urls[1]], rules = RULES): Node {
+    const provider = nodeAt(url, { otherUrls, rules, told: (event, fields) => told.push([event, fields]) });
+    opened.push(provider);
+    return provider;
+  }
+
+  const events = (): string[] => told.map(([event, { node: host }]) => `${event} ${place(String(host))}`);
+  const place = (host: string): string =>
+    urls[0].endsWith(host) ? "first" : urls[1].endsWith(host) ? "second" : "nowhere";
+  const failing = (answer: Answer) => (): Answer => answer;
+
+  it("the first is asked, as long as it answers", async function () {
+    const provider = connected();
+    expect((await provider.getNetwork()).chainId).to.equal(CHAIN);
+    for (let i = 0; i < 5; i += 1) await provider.getBlockNumber();
+    expect([first.asked.get("eth_blockNumber"), second.asked.size]).to.deep.equal([5, 0]);
+  });
+
+  const faults: [what: string, answer: Answer][] = [
+    ["breaks the connection", "broken"],
+    ["has an error of its own", { status: 502 }],
+    ["is asked too much, by its status", { status: 429 }],
+    ["is asked too much, by its answer", { error: { code: -32005, message: "limit exceeded" } }],
+    ["answers with nonsense", { status: 200, body: "<html>welcome</html>" }],
+    ["lies about the chain", { result: "0x1" }],
+  ];
+
+  for (const [what, answer] of faults) {
+    it(`the second is asked when the first ${what}, and the first again when it has rested`, async function () {
+      const provider = connected();
+      first.manner = failing(answer);
+      expect(await provider.send("eth_blockNumber", [])).to.equal("0x0");
+      expect(events()).to.deep.equal(["node rests first", "node in use second"]);
+      expect(provider.inUse).to.equal(new URL(urls[1]).host);
+      first.manner = HONEST;
+      const before = first.asked.size;
+      await provider.getBlockNumber();
+      expect(first.asked.size, "it rests").to.equal(before);
+    });
+  }
+
+  it("one that cannot be reached is passed over", async function () {
+    const provider = connected(NOWHERE, [urls[0]]);
+    await provider.getNetwork();
+    expect(events()).to.deep.equal(["node rests nowhere", "node in use first"]);
+  });
+
+  it("a refusal of the contracts or of a transaction is an answer, and nobody else is asked", async function () {
+    const provider = connected();
+    first.manner = ({ method }) =>
+      method === "eth_call" ? { error: { code: 3, message: "execution reverted" } } : undefined;
+    const call = provider.call({ to: "0x000000000000000000000000000000000000dEaD" });
+    await call.then(
+      () => expect.fail("was not refused"),
+      (error: unknown) => expect(error).to.have.property("code", "CALL_EXCEPTION"),
+    );
+    expect(second.asked.size).to.equal(0);
+  });
+
+  it("if none is of the right chain, it says so", async function () {
+    const provider = connected(urls[0], [urls[1]], { ...RULES, chainId: 1n });
+    await provider.getNetwork().then(
+      () => expect.fail("was not refused"),
+      (error: unknown) => expect(error).to.be.instanceOf(ChainMismatchError),
+    );
+  });
+
+  it("a single one that asks for patience gets it", async function () {
+    const provider = connected(urls[0], []);
+    let refusals = 2;
+    first.manner = () => ((refusals -= 1) >= 0 ? { status: 429 } : undefined);
+    expect(await provider.send("eth_blockNumber", [])).to.equal("0x0");
+    expect(told).to.deep.equal([]);
+  });
+
+  it("one that lags behind the others, or is stale by the clock, is not asked", function () {
+    const at = (number: number, timestamp = 1_000): { number: number; timestamp: number } => ({
+      number,
+      timestamp,
+    });
+    const timed = { ...RULES, maxHeadAgeSeconds: 60 };
+    expect(lagOf(at(92), 100, RULES, 9_999)).to.be.undefined;
+    expect(lagOf(at(91), 100, RULES, 9_999)).to.equal("it is 9 blocks behind");
+    expect(lagOf(at(100), 100, timed, 1_060)).to.be.undefined;
+    expect(lagOf(at(100), 100, timed, 1_061)).to.equal("its newest block is 61 s old");
+  });
+
+  it("one can be asked by WebSocket, and again after the connection was lost", async function () {
+    const local = await startNode();
+    const provider = connected(local.url.replace("http", "ws"), []);
+    expect((await provider.getNetwork()).chainId).to.equal(CHAIN);
+    const blocks = await Promise.all(Array.from({ length: 5 }, () => provider.getBlock("latest")));
+    expect(blocks.map((block) => block?.number)).to.deep.equal([0, 0, 0, 0, 0]);
+    await local.stop();
+    await sleep(50);
+    await provider.getBlockNumber().then(
+      () => expect.fail("the node is down"),
+      (error: unknown) => expect(error).to.have.property("code", "NETWORK_ERROR"),
+    );
+  });
+});
