@@ -163,7 +163,7 @@ describe("The DER's program", function () {
         .to.contain('pof_events_total{event="started",agent="der"} 1')
         .and.to.contain("pof_failed_looks_in_a_row{")
         .and.to.contain('pof_pending_transactions{agent="der"} 0')
-        .and.to.match(/^pof_wallet_coins\S* 0\.\d+$/m)
+        .and.to.match(/^pof_wallet_coins\S* 1000$/m)
         .and.to.match(/^pof_gas_spent_coins\S* 0\.\d+$/m)
         .and.to.match(/^pof_head_block\S* [1-9]\d*$/m)
         .and.to.match(/^pof_head_age_seconds\S* -?\d/m)

@@ -161,7 +161,7 @@ import { ARIA, hash, hearingOf, METER, OTHER_METER, readingsOf, rejection } from
       await ask("UPDATE store_version SET version = 99");
       for (const open of [openStore, openReader]) {
         const error = await rejection(open(url), StoreVersionError);
-        expect(error).to.include({ expected: "schema version 1", received: "version 99" });
+        expect(error).to.include({ expected: "schema version 2", received: "version 99" });
       }
     });
 
