@@ -240,6 +240,8 @@ export class ChainFollower {
     const { headers, events } = page;
     for (const event of events) this.#books.apply(event);
     const isRecent = (number: number): boolean => number > tip - KEPT_BLOCKS;
+    // After a long pause all that was kept is old, and comes before what this page has.
+    while (this.#kept[0] !== undefined && !isRecent(this.#kept[0].header.number)) this.#letGo();
     for (const event of events) if (!isRecent(event.blockNumber)) this.#base.apply(event);
     for (const header of headers.filter(({ number }) => isRecent(number))) this.#keep(header, events);
     this.#next = last + 1;
@@ -250,9 +252,12 @@ export class ChainFollower {
 
   #keep(header: Header, events: readonly ChainEvent[]): void {
     this.#kept.push({ header, events: events.filter(({ blockNumber }) => blockNumber === header.number) });
-    while (this.#kept.length > KEPT_BLOCKS) {
-      for (const event of this.#kept.shift()?.events ?? []) this.#base.apply(event);
-    }
+    if (this.#kept.length > KEPT_BLOCKS) this.#letGo();
+  }
+
+  /** The oldest of the kept blocks becomes part of what no reorganisation undoes. */
+  #letGo(): void {
+    for (const event of this.#kept.shift()?.events ?? []) this.#base.apply(event);
   }
 
   /** What the node has of a page; undefined if it is to be asked for less. */

@@ -96,6 +96,27 @@ describe("A reorganisation", function () {
     });
   }
 
+  it("after a pause of more blocks than are kept undoes nothing of what was before", async function () {
+    const books = follower();
+    const aria = party.ariaAt(chain.addresses.aria);
+    const value = 1_000_000n * party.unit;
+    await party.sender.send("join", aria.join.populateTransaction(10_000n, 30_000n, METER, { value }));
+    await books.follow();
+    await party.sender.send("leave", aria.leave.populateTransaction());
+    await mine(70);
+    await books.follow();
+    const before = await snapshot();
+    await mine(3);
+    await books.follow();
+    await node("evm_revert", before);
+    await node("evm_setNextBlockTimestamp", toQuantity((await chain.clock.now()) + 100));
+    await mine(4);
+    await books.follow();
+    expect(told.map(([event]) => event)).to.deep.equal(["reorganised"]);
+    const account = books.ledger.accountOf(party.wallet.address);
+    expect(account && books.service.view.agreements.get(account)?.status).to.equal("closed");
+  });
+
   it("that leaves a shorter chain is followed at once", async function () {
     const books = follower();
     const before = await snapshot();
