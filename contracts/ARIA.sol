@@ -258,15 +258,27 @@ contract ARIA is Requests {
                 } else {
                     Octets.add(sweep.octets, due.octetAt(), LanesLibrary.laneOf(account), -int256(taken));
                 }
-                balance -= taken;
-                uint256 floor = _floorOf(deposit);
-                if (balance >= floor) continue;
-                (uint256 payment, ) = _settleRow(rows, shortfalls, due.row(), count);
-                balance += payment;
-                if (balance < floor) emit AgreementSuspended(account, uint64(floor), uint64(balance));
+                if (balance - taken < _floorOf(deposit))
+                    _noteSuspension(rows, shortfalls, due.row(), count, balance - taken);
             }
         }
         sweep.penalised = penalised;
+    }
+
+    /// @dev A DER under its floor after the penalty may be above it with the payment.
+    function _noteSuspension(
+        bytes calldata rows,
+        bytes calldata shortfalls,
+        uint256 row,
+        uint256 count,
+        uint256 balance
+    ) private {
+        uint96 terms = FlowRows.terms(rows, row, count);
+        uint256 floor = _floorOf(_depositFor(FlowRows.powerOf(terms)));
+        (uint256 payment, ) = _settleRow(rows, shortfalls, row, count);
+        balance += payment;
+        if (balance < floor)
+            emit AgreementSuspended(FlowRows.accountOf(terms), uint64(floor), uint64(balance));
     }
 
     /// @dev What the accounts of the rows with a penalty due hold.
