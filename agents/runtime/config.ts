@@ -1,6 +1,7 @@
 import { getAddress } from "ethers";
 import { z } from "zod/v4";
 
+import { DeploymentError, registryIn } from "./deployment.ts";
 import { LOG_LEVELS } from "./log.ts";
 
 /** A configuration that cannot be used, in one line that says how to mend it. */
@@ -19,6 +20,23 @@ const address = z
   .string()
   .regex(/^0x[0-9a-fA-F]{40}$/, { error: "must be an address: 0x and 40 hex digits", abort: true })
   .transform((text) => getAddress(text.toLowerCase()));
+
+/** An address as such, or as Ignition recorded it. */
+const registry = z.string().transform((text, context) => {
+  if (text.startsWith("0x")) {
+    const parsed = address.safeParse(text);
+    if (parsed.success) return parsed.data;
+    context.addIssue(parsed.error.issues[0]?.message ?? "must be an address");
+    return z.NEVER;
+  }
+  try {
+    return registryIn(text);
+  } catch (error) {
+    if (!(error instanceof DeploymentError)) throw error;
+    context.addIssue(error.message);
+    return z.NEVER;
+  }
+});
 
 /** Where a private key is to be had: keys never stand in the file. */
 const keySource = z.union(
@@ -74,8 +92,8 @@ export const agentSchema = z.strictObject({
     description: "number of the chain; a node of another one is refused",
     example: 11155111,
   }),
-  registry: address.meta({
-    description: "address of the Registry",
+  registry: registry.meta({
+    description: "address of the Registry, or the folder in which Hardhat Ignition recorded its deployment",
     example: "0x0000000000000000000000000000000000000000",
   }),
   startBlock: z.number().int().nonnegative().default(0).meta({

@@ -6,6 +6,7 @@ import { z } from "zod/v4";
 
 import type { Mutant } from "./mutants.ts";
 import type { Durations } from "./tester.ts";
+import type { Verdict } from "./worker.ts";
 
 /** What became of the mutants, kept as it is found out: a run that is stopped goes on where it was. */
 
@@ -19,6 +20,8 @@ const fateSchema = z.object({
 const fatesSchema = z.object({
   /** of each test, by suite as it was then */
   durations: z.record(z.string(), z.record(z.string(), z.number())),
+  /** the mutants that each of mocha's tests comes by, by suite as it was then */
+  reached: z.record(z.string(), z.record(z.string(), z.array(z.number()))).default({}),
   /** by source and index */
   mutants: z.record(z.string(), z.record(z.string(), fateSchema)),
 });
@@ -31,7 +34,7 @@ export class Fates {
     this.#fates =
       !afresh && existsSync(FILE)
         ? fatesSchema.parse(JSON.parse(readFileSync(FILE, "utf8")))
-        : { durations: {}, mutants: {} };
+        : { durations: {}, reached: {}, mutants: {} };
   }
 
   /** What each test of a suite takes without a mutant, measured once for each state of the suite. */
@@ -42,6 +45,15 @@ export class Fates {
     this.#fates.durations[state] = { ...durations };
     this.#save();
     return durations;
+  }
+
+  /** The mutants that each test comes by, by their numbers, traced once for each state of the suite. */
+  async reached(state: string, trace: () => Promise<Verdict["reached"]>): Promise<Verdict["reached"]> {
+    const known = this.#fates.reached[state];
+    if (known !== undefined) return known;
+    this.#fates.reached = { [state]: { ...(await trace()) } };
+    this.#save();
+    return this.#fates.reached[state] ?? {};
   }
 
   of(source: Source, index: number): Fate {

@@ -9,9 +9,9 @@ import { outdated, readExplained, whyUnnoticed } from "./explained.ts";
 import { Fates, hashOf, type Source } from "./fates.ts";
 import { allSources } from "./sources.ts";
 import { type Durations, Tester } from "./tester.ts";
-import { weave } from "./weave.ts";
-import type { Order } from "./worker.ts";
-import { build, openWorkspace, WorkspaceError } from "./workspace.ts";
+import { TRACED, TRACER, weave } from "./weave.ts";
+import type { Order, Verdict } from "./worker.ts";
+import { build, openWorkspace, TRACING, WorkspaceError, WOVEN } from "./workspace.ts";
 
 /** Changes the contracts one operator, bound, modifier or statement at a time: the tests must notice; `npm run test:mutation`. */
 
@@ -73,17 +73,19 @@ if (gone !== undefined)
   throw new WorkspaceError(`explained, but no mutant any more: ${JSON.stringify(gone)}`);
 const fates = new Fates(options.fresh ?? false);
 const woven = new Map<string, string>();
-const cases: Case[] = [];
-let number = 0;
-for (const source of sources) {
-  woven.set(source.file, weave(source.text, source.mutants, number));
-  for (const index of source.mutants.keys()) {
-    if (number % options.every === 0) cases.push({ source, index, number });
-    ++number;
-  }
+const tracing = new Map([["contracts/Tracer.sol", TRACER]]);
+const known: Case[] = [];
+for (const source of all) {
+  const up = "../".repeat(source.file.split("/").length - 2) || "./";
+  woven.set(source.file, weave(source.text, source.mutants, known.length));
+  tracing.set(
+    source.file,
+    `${weave(source.text, source.mutants, known.length, TRACED)}import {Tracer} from "${up}Tracer.sol";\n`,
+  );
+  for (const index of source.mutants.keys()) known.push({ source, index, number: known.length });
 }
+const cases = known.filter(({ source, number }) => sources.includes(source) && number % options.every === 0);
 
-openWorkspace(woven);
 for (const suite of ["mocha", "solidity"] as const) {
   if (options.suite.includes(suite)) await run(suite);
 }
@@ -94,13 +96,42 @@ async function run(suite: Order["suite"]): Promise<void> {
   const files = suite === "mocha" ? filesIn("test/contracts", ".ts") : filesIn("test/solidity", ".sol");
   const state = `${suite} ${hashOf(...[...files, ...filesIn("contracts", ".sol")].map((file) => readFileSync(file)))}`;
   if (waitingFor(`${state} slow`).length === 0) return;
-  build(suite === "solidity");
+  const reached = suite === "mocha" ? await fates.reached(state, trace) : undefined;
+  openWorkspace(WOVEN, woven);
+  build(WOVEN, suite === "solidity");
   const durations = Object.entries(await fates.durations(state, () => Tester.measure(suite)));
   for (const pace of ["quick", "slow"] as const) {
     const tests = durations.filter(([, ms]) => ms > SLOW_MS === (pace === "slow"));
     if (options.pace.includes(pace) && tests.length > 0)
-      await tryTests(suite, `${state} ${pace}`, Object.fromEntries(tests));
+      await tryTests(suite, `${state} ${pace}`, Object.fromEntries(tests), reached);
   }
+}
+
+function trace(): ReturnType<typeof Tester.trace> {
+  openWorkspace(TRACING, tracing);
+  build(TRACING, false);
+  return Tester.trace();
+}
+
+/**
+ * The tests that come by a mutant. One in assembly is not traced: those count that come by anything in its function, and all if
+ * there is nothing else.
+ */
+function testsFor(
+  { source, index, number }: Case,
+  tests: readonly string[],
+  reached: Verdict["reached"],
+): string[] {
+  const { place, within } = source.mutants[index] ?? {};
+  let numbers = [number];
+  if (place?.startsWith("assembly") === true) {
+    numbers = known
+      .filter((other) => other.source === source && other.source.mutants[other.index]?.within === within)
+      .map((other) => other.number);
+    if (numbers.every((other) => !Object.values(reached).some((some) => some.includes(other))))
+      return [...tests];
+  }
+  return tests.filter((test) => numbers.some((other) => reached[test]?.includes(other)));
 }
 
 /** The mutants that nothing has noticed yet, and that have not passed these tests. */
@@ -111,7 +142,12 @@ function waitingFor(stage: string): Case[] {
   });
 }
 
-async function tryTests(suite: Order["suite"], stage: string, durations: Durations): Promise<void> {
+async function tryTests(
+  suite: Order["suite"],
+  stage: string,
+  durations: Durations,
+  reached: Verdict["reached"] | undefined,
+): Promise<void> {
   const waiting = waitingFor(stage);
   const bar = new SingleBar(
     {
@@ -129,8 +165,10 @@ async function tryTests(suite: Order["suite"], stage: string, durations: Duratio
   const work = async (tester: Tester): Promise<void> => {
     for (let each = waiting.shift(); each !== undefined; each = waiting.shift()) {
       const { source, index } = each;
-      const likely = fates.likely(source, index, suite, LIKELY).filter((test) => test in durations);
-      const test = await tester.whatNotices(each.number, likely);
+      const paced = Object.keys(durations);
+      const tests = reached === undefined ? paced : testsFor(each, paced, reached);
+      const likely = fates.likely(source, index, suite, LIKELY).filter((test) => tests.includes(test));
+      const test = await tester.whatNotices(each.number, likely, tests);
       const { passed } = fates.of(source, index);
       fates.set(
         source,

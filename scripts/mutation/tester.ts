@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 
 import { NOBODY, recipientOf } from "./weave.ts";
 import type { Order, Verdict } from "./worker.ts";
-import { WORKSPACE, WorkspaceError } from "./workspace.ts";
+import { TRACING, WorkspaceError, WOVEN } from "./workspace.ts";
 
 const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url));
 
@@ -24,15 +24,15 @@ export type Durations = Readonly<Record<string, number>>;
 /** Runs tests with one mutant after the other, in a process that is kept. */
 export class Tester {
   readonly #suite: Order["suite"];
-  readonly #tests: readonly string[];
+  readonly #workspace: string;
   readonly #limitMs: number;
   #child: ChildProcess | undefined;
   #noticed = 0;
   readonly #noticedBy = new Set<string>();
 
-  constructor(suite: Order["suite"], durations: Durations) {
+  constructor(suite: Order["suite"], durations: Durations, workspace = WOVEN) {
     this.#suite = suite;
-    this.#tests = Object.keys(durations);
+    this.#workspace = workspace;
     const sum = Object.values(durations).reduce((total, each) => total + each, 0);
     this.#limitMs = Math.max(LEAST_LIMIT_MS, TIMES_AS_LONG * sum);
   }
@@ -41,20 +41,35 @@ export class Tester {
   static async measure(suite: Order["suite"]): Promise<Durations> {
     const tester = new Tester(suite, {});
     try {
-      return tester.#mustPass(await tester.#ask({ recipient: NOBODY }, Infinity));
+      return tester.#mustPass(await tester.#ask({ recipient: NOBODY }, Infinity)).durations;
     } finally {
       tester.stop();
     }
   }
 
-  /** What fails with this mutant, if anything does; the likely tests are tried first. */
-  async whatNotices(index: number, likely: readonly string[]): Promise<string | undefined> {
+  /** The mutants that each of mocha's tests comes by. @throws {WorkspaceError} when they do not pass without a mutant */
+  static async trace(): Promise<Verdict["reached"]> {
+    const tester = new Tester("mocha", {}, TRACING);
+    try {
+      return tester.#mustPass(await tester.#ask({ recipient: NOBODY, traced: true }, Infinity)).reached;
+    } finally {
+      tester.stop();
+    }
+  }
+
+  /** Which of the tests fails with this mutant, if one does; the likely ones are tried first. */
+  async whatNotices(
+    index: number,
+    likely: readonly string[],
+    tests: readonly string[],
+  ): Promise<string | undefined> {
+    if (tests.length === 0) return undefined;
     const recipient = recipientOf(index);
     for (let tries = 0; tries < 2; ++tries) {
-      let verdict: Verdict | undefined = { durations: {} };
+      let verdict: Verdict | undefined = { durations: {}, reached: {} };
       if (likely.length > 0) verdict = await this.#ask({ recipient, only: likely });
       if (verdict !== undefined && verdict.failed === undefined)
-        verdict = await this.#ask({ recipient, only: this.#tests });
+        verdict = await this.#ask({ recipient, only: tests });
       if (verdict === undefined) continue;
       if (verdict.failed !== undefined) await this.#control(verdict.failed);
       return verdict.failed;
@@ -77,8 +92,8 @@ export class Tester {
     this.#mustPass(await this.#ask({ recipient: NOBODY, only }));
   }
 
-  #mustPass(verdict: Verdict | undefined): Durations {
-    if (verdict?.failed === undefined && verdict !== undefined) return verdict.durations;
+  #mustPass(verdict: Verdict | undefined): Verdict {
+    if (verdict?.failed === undefined && verdict !== undefined) return verdict;
     const what =
       verdict === undefined ? "do not end" : `fail: ${verdict.failed ?? ""}: ${verdict.reason ?? ""}`;
     throw new WorkspaceError(`without a mutant, the ${this.#suite} tests ${what}`);
@@ -87,7 +102,7 @@ export class Tester {
   /** Nothing if the process ended, or had to be ended. */
   async #ask(order: Omit<Order, "suite">, limitMs = this.#limitMs): Promise<Verdict | undefined> {
     const child = (this.#child ??= fork(WORKER, {
-      cwd: WORKSPACE,
+      cwd: this.#workspace,
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     }));
     const ended = new AbortController();

@@ -20,8 +20,47 @@ interface Knot extends Span {
   readonly within: Knot[];
 }
 
+/** How the woven code asks whether a mutant lives, outside assembly and within it. */
+export interface Condition {
+  readonly lives: (index: number) => string;
+  readonly livesInAssembly: (index: number) => string;
+}
+
+/** One of them may live. */
+const BY_RECIPIENT: Condition = {
+  lives: (index) => `block.coinbase == address(uint160(${0x10000 + index}))`,
+  livesInAssembly: (index) => `eq(coinbase(), ${0x10000 + index})`,
+};
+
+/** None lives, but Hardhat is told of each that could have made a difference: see `TRACER`. Assembly calls nobody. */
+export const TRACED: Condition = {
+  lives: (index) => `Tracer.reached(${index})`,
+  livesInAssembly: () => "0",
+};
+
+/** Tells Hardhat as a contract does that is instrumented for coverage: by a call to this address. */
+export const TRACER = `// SPDX-License-Identifier: MIT
+pragma solidity 0.8.34;
+library Tracer {
+    function reached(uint256 index) internal view returns (bool) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, index)
+            pop(staticcall(gas(), 0xc0bEc0BEc0BeC0bEC0beC0bEC0bEC0beC0beC0BE, free, 32, 0, 0))
+            mstore(free, 0)
+        }
+        return false;
+    }
+}
+`;
+
 /** @param first the number of the first mutant, where others come before it in other sources */
-export function weave(source: Buffer, mutants: readonly Mutant[], first = 0): string {
+export function weave(
+  source: Buffer,
+  mutants: readonly Mutant[],
+  first = 0,
+  condition: Condition = BY_RECIPIENT,
+): string {
   const top: Knot = { start: 0, end: source.length, mutants: [], within: [] };
   const inOrder = mutants.map((mutant, index) => ({ mutant, index: first + index }));
   inOrder.sort((a, b) => a.mutant.start - b.mutant.start || b.mutant.end - a.mutant.end);
@@ -30,7 +69,7 @@ export function weave(source: Buffer, mutants: readonly Mutant[], first = 0): st
   for (const { mutant, index } of inOrder) {
     if (mutant.checks === undefined) continue;
     const { code, at } = mutant.checks;
-    insertions.set(at, `${insertions.get(at) ?? ""} if (!(${lives(index)})) { ${code} }`);
+    insertions.set(at, `${insertions.get(at) ?? ""} if (!(${condition.lives(index)})) { ${code} }`);
   }
   // What reads the fee recipient is not pure. Nor is whatever calls it.
   return textOf(top).replaceAll(/\bpure\b/g, "view");
@@ -43,7 +82,7 @@ export function weave(source: Buffer, mutants: readonly Mutant[], first = 0): st
       at = inner.end;
     }
     text += plain(at, knot.end);
-    return knot.mutants.reduce((woven, { mutant, index }) => wrapped(woven, mutant, index), text);
+    return knot.mutants.reduce((woven, { mutant, index }) => wrapped(woven, mutant, index, condition), text);
   }
 
   function plain(start: number, end: number): string {
@@ -66,13 +105,13 @@ function place(knot: Knot, each: { readonly mutant: Mutant; readonly index: numb
   else place(outer, each);
 }
 
-function lives(index: number): string {
-  return `block.coinbase == address(uint160(${0x10000 + index}))`;
-}
-
-function wrapped(text: string, { place, before, after }: Mutant, index: number): string {
-  const on = lives(index);
-  const onInAssembly = `eq(coinbase(), ${0x10000 + index})`;
+function wrapped(
+  text: string,
+  { place, before, after }: Mutant,
+  index: number,
+  { lives, livesInAssembly }: Condition,
+): string {
+  const [on, onInAssembly] = [lives(index), livesInAssembly(index)];
   switch (place) {
     case "expression":
       return `(${on} ? (${after}) : (${text}))`;

@@ -15,6 +15,8 @@ export interface Order {
   readonly recipient: string;
   /** The only tests to run: mocha's by their full titles, Solidity's by their folders; all without it. */
   readonly only?: readonly string[];
+  /** Whether to tell which mutants each of mocha's tests comes by, in the workspace for that. */
+  readonly traced?: boolean;
 }
 
 /** The first test that failed, if one did, and how long those took that passed, in milliseconds. */
@@ -22,6 +24,8 @@ export interface Verdict {
   readonly failed?: string;
   readonly reason?: string;
   readonly durations: Readonly<Record<string, number>>;
+  /** The mutants that each test comes by, if they were traced. */
+  readonly reached: Readonly<Record<string, number[]>>;
 }
 
 type Connection = NetworkConnection<string>;
@@ -47,22 +51,74 @@ process.on("message", (order: Order) => {
   );
 });
 
-async function mochaTests({ recipient, only }: Order): Promise<Verdict> {
+async function mochaTests({ recipient, only, traced = false }: Order): Promise<Verdict> {
+  const trace = traced ? new Trace() : undefined; // before the tests are loaded: they connect then
   const mocha = (loaded ??= await load());
+  if (trace !== undefined) mocha.rootHooks({ beforeEach: forgetSnapshots });
   mocha.grep(only === undefined ? /^/ : new RegExp(`^(?:${only.map(escaped).join("|")})$`));
   await startAnew(recipient);
   const durations: Record<string, number> = {};
   let failure: Partial<Verdict> = {};
   await new Promise<unknown>((resolve) => {
-    mocha
-      .run(resolve)
+    const runner = mocha.run(resolve);
+    trace?.follow(runner);
+    runner
       .on("pass", (test) => (durations[test.fullTitle()] = test.duration ?? 0))
       .on("fail", (test, error: unknown) => {
         if (isTimeout(error)) process.exit();
         failure = { failed: test.fullTitle(), reason: String(error) };
       });
   });
-  return { ...failure, durations };
+  return { ...failure, durations, reached: trace?.reached ?? {} };
+}
+
+/**
+ * Keeps which mutants the tests come by. What a suite does before its tests counts for all of them.
+ */
+class Trace {
+  /** Of the suites that are under way, the outermost first. */
+  readonly #before: Set<number>[] = [];
+  #now = new Set<number>();
+  #ofTest: Set<number> | undefined;
+  readonly #tests = new Map<string, Set<number>>();
+
+  constructor() {
+    hre.hooks.registerHandlers("network", {
+      onCoverageData: (_context, tags) => {
+        for (const tag of tags) this.#now.add(Number.parseInt(tag, 16));
+        return Promise.resolve();
+      },
+    });
+  }
+
+  follow(runner: Mocha.Runner): void {
+    runner
+      .on("suite", () => {
+        this.#now = new Set();
+        this.#before.push(this.#now);
+      })
+      .on("suite end", () => {
+        this.#before.pop();
+        this.#now = this.#before.at(-1) ?? new Set();
+      })
+      .on("test", () => (this.#now = this.#ofTest = new Set()))
+      .on("test end", (test) => {
+        this.#tests.set(
+          test.fullTitle(),
+          new Set([...this.#before.flatMap((set) => [...set]), ...(this.#ofTest ?? [])]),
+        );
+        this.#now = this.#before.at(-1) ?? new Set();
+      });
+  }
+
+  get reached(): Record<string, number[]> {
+    return Object.fromEntries([...this.#tests].map(([test, mutants]) => [test, [...mutants]]));
+  }
+}
+
+/** So that each test sets up its chain anew. */
+function forgetSnapshots(): void {
+  for (const { connection } of connections) connection.networkHelpers.clearSnapshots();
 }
 
 /** Whether a test with a limit of its own came to it: under load that tells nothing yet. */
@@ -105,8 +161,8 @@ async function solidityTests({ recipient, only }: Order): Promise<Verdict> {
     const result = resultSchema.parse(
       await hre.tasks.getTask(["test", "solidity"]).run({ noCompile: true, testFiles }),
     );
-    if (!result.success) return { failed: folder, durations };
+    if (!result.success) return { failed: folder, durations, reached: {} };
     durations[folder] = Date.now() - started;
   }
-  return { durations };
+  return { durations, reached: {} };
 }

@@ -5,10 +5,14 @@ import { join, resolve } from "node:path";
 import * as workspace from "../workspace.ts";
 
 /** A copy of the project in which the sources are woven with their mutants. */
+export const WOVEN = resolve("cache", "mutation");
+/** One in which they tell which mutants a test comes by. */
+export const TRACING = resolve("cache", "mutation-tracing");
 
-export const WORKSPACE = resolve("cache", "mutation");
-
-/** The project's own configuration, for code of any size, and with fewer runs: a play is slow in code so large. */
+/**
+ * The project's own configuration, for code of any size, with coins for many deployments, and with fewer runs: a play is slow
+ * in code so large.
+ */
 const CONFIG = `import base from "./project.config.ts";
 
 const { path, version, settings } = base.solidity.compilers[0];
@@ -17,7 +21,14 @@ export default {
   ...base,
   plugins: base.plugins.filter(({ id }) => id !== "warnings-as-errors"),
   solidity: { version, path, settings: { ...settings, optimizer: ${JSON.stringify(workspace.QUICK_OPTIMIZER)} } },
-  networks: { default: { ...base.networks.default, allowUnlimitedContractSize: true, transactionGasCap: false } },
+  networks: {
+    default: {
+      ...base.networks.default,
+      allowUnlimitedContractSize: true,
+      transactionGasCap: false,
+      accounts: { accountsBalance: 10n ** 30n },
+    },
+  },
   test: {
     mocha: {},
     solidity: { ...solidity, fuzz: { ...solidity.fuzz, runs: 64 }, invariant: { runs: 4, depth: 64 } },
@@ -30,22 +41,20 @@ export class WorkspaceError extends Error {
 }
 
 /** @param woven the text of each source that has mutants */
-export function openWorkspace(woven: ReadonlyMap<string, string>): void {
-  workspace.openWorkspace(WORKSPACE, CONFIG);
+export function openWorkspace(folder: string, woven: ReadonlyMap<string, string>): void {
+  workspace.openWorkspace(folder, CONFIG);
   // What mutants make of a pure function is not pure, and so is what calls it.
-  for (const file of [
-    ...workspace.filesIn("contracts", ".sol"),
-    ...workspace.filesIn("test/solidity", ".sol"),
-  ]) {
+  const files = [...workspace.filesIn("contracts", ".sol"), ...workspace.filesIn("test/solidity", ".sol")];
+  for (const file of new Set([...files, ...woven.keys()])) {
     const text = woven.get(file) ?? readFileSync(file, "utf8");
-    writeFileSync(join(WORKSPACE, file), text.replaceAll(/\bpure\b/g, "view"));
+    writeFileSync(join(folder, file), text.replaceAll(/\bpure\b/g, "view"));
   }
 }
 
 /** Compiles what has changed. @throws {WorkspaceError} when it does not compile */
-export function build(withTests: boolean): void {
+export function build(folder: string, withTests: boolean): void {
   const { status, stdout, stderr } = spawnSync("hardhat", ["build", ...(withTests ? [] : ["--no-tests"])], {
-    cwd: WORKSPACE,
+    cwd: folder,
     encoding: "utf8",
     maxBuffer: 1e9,
   });

@@ -20,29 +20,41 @@ export function anvilProgram(): string | undefined {
 export class Anvil {
   readonly url: string;
   readonly #port: number;
-  readonly #stateFile: string;
-  readonly #genesis: number;
+  readonly #arguments: readonly string[];
   #process: ChildProcess | undefined;
 
-  private constructor(port: number, stateFile: string, genesis: number) {
+  private constructor(port: number, args: readonly string[]) {
     this.url = `http://127.0.0.1:${port}`;
     this.#port = port;
-    this.#stateFile = stateFile;
-    this.#genesis = genesis;
+    this.#arguments = args;
   }
 
-  /** @param genesis time of the first block, unix seconds */
+  /** One that mines when there is something to mine. @param genesis time of the first block, unix seconds */
   static async start(stateFile: string, genesis: number): Promise<Anvil> {
-    const anvil = new Anvil(await freePort(), stateFile, genesis);
+    const history = ["--preserve-historical-states", "--timestamp", `${genesis}`];
+    return Anvil.#started("--state", stateFile, ...history);
+  }
+
+  /**
+   * One that mines by the clock, as a testnet does.
+   * @param blockSeconds between two blocks by the chain's clock, which is this many times as fast as the wall's: `speed`
+   */
+  static async testnet(chainId: number, blockSeconds: number, speed: number): Promise<Anvil> {
+    const anvil = await Anvil.#started("--chain-id", `${chainId}`, "--block-time", `${blockSeconds / speed}`);
+    await anvil.ask("anvil_setBlockTimestampInterval", blockSeconds);
+    return anvil;
+  }
+
+  static async #started(...args: readonly string[]): Promise<Anvil> {
+    const anvil = new Anvil(await freePort(), args);
     await anvil.start();
     return anvil;
   }
 
   async start(): Promise<void> {
     const program = anvilProgram() ?? "anvil";
-    const args = ["--port", `${this.#port}`, "--silent", "--hardfork", "osaka", "--state", this.#stateFile];
-    const history = ["--preserve-historical-states", "--timestamp", `${this.#genesis}`];
-    this.#process = spawn(program, [...args, ...history], { stdio: "ignore" });
+    const args = ["--port", `${this.#port}`, "--silent", "--hardfork", "osaka", ...this.#arguments];
+    this.#process = spawn(program, args, { stdio: "ignore" });
     for (let waited = 0; !(await this.#answers()); waited += 50) {
       if (waited > START_MS || this.#process.exitCode !== null) throw new Error("anvil did not start");
       await sleep(50);
