@@ -7,8 +7,8 @@ import { addressOfKey } from "../runtime/keys.ts";
 import { isOnServer, openReader } from "../store/open.ts";
 import { roomOf } from "../store/room.ts";
 import { StoreError } from "../store/store.ts";
-import { looking, whole } from "./chain.ts";
-import { type Party, partyOf } from "./party.ts";
+import { whole } from "./chain.ts";
+import { lookingAs, type Party, partyOf } from "./party.ts";
 import type { Shell } from "./shell.ts";
 import { grouped, jsonText, timeOf } from "./words.ts";
 
@@ -33,10 +33,7 @@ export function addStatus(program: Command, shell: Shell): void {
     .action(async ({ config, epochs, json }: StatusOptions) => {
       const party = partyOf(config, shell.env);
       const address = await addressOfKey("walletKey", party.config.walletKey, shell);
-      const { rpcUrl, registry, startBlock: fromBlock } = party.config;
-      const status = await looking({ rpcUrl, registry, fromBlock }, `the rpcUrl of ${config}`, (onlooker) =>
-        statusOf(party, address, onlooker, epochs),
-      );
+      const status = await lookingAs(party, (onlooker) => statusOf(party, address, onlooker, epochs));
       shell.stdout.write(`${json ? jsonText(status) : report(status)}\n`);
     });
 }
