@@ -1,9 +1,10 @@
 import type { Service } from "../chain/books.ts";
 import type { Ledger } from "../chain/ledger.ts";
+import { paged } from "../chain/pages.ts";
 import type { Agreement, FlowRequest, Order } from "../chain/service-view.ts";
 import { capacityWh, floorOf } from "../settlement/rules.ts";
 import type { RequestRow } from "../settlement/rows.ts";
-import { distribute, type Offer, paged } from "./distribute.ts";
+import { distribute, type Offer } from "./distribute.ts";
 
 /** How the Aggregator works. */
 export interface Policy {

@@ -7,7 +7,8 @@ import {
   decide,
   type Policy,
 } from "../../agents/aggregator/decide.ts";
-import { distribute, type Offer, paged, shortfalls } from "../../agents/aggregator/distribute.ts";
+import { distribute, type Offer, shortfalls } from "../../agents/aggregator/distribute.ts";
+import { paged } from "../../agents/chain/pages.ts";
 import type { Agreement } from "../../agents/chain/service-view.ts";
 import {
   agreement,

@@ -2,10 +2,12 @@ import { expect } from "chai";
 
 import type { Ledger } from "../../agents/chain/ledger.ts";
 import {
+  COMMISSIONINGS_PER_PAGE,
   decide,
   type OperatorIntent,
   type OperatorSituation,
   type Policy,
+  RELEASES_PER_PAGE,
 } from "../../agents/operator/decide.ts";
 import {
   agreement,
@@ -49,14 +51,21 @@ function decisions(
   );
 }
 
+function allOf<K extends OperatorIntent["kind"]>(
+  kind: K,
+  intents: readonly OperatorIntent[],
+): Extract<OperatorIntent, { kind: K }>[] {
+  return intents.filter((intent) => intent.kind === kind) as Extract<OperatorIntent, { kind: K }>[];
+}
+
 /** The decision of one kind, alone of its kind; undefined if there is none. */
 function decision<K extends OperatorIntent["kind"]>(
   kind: K,
   intents: readonly OperatorIntent[],
 ): Extract<OperatorIntent, { kind: K }> | undefined {
-  const those = intents.filter((intent) => intent.kind === kind);
+  const those = allOf(kind, intents);
   expect(those.length).to.be.at.most(1);
-  return those[0] as Extract<OperatorIntent, { kind: K }> | undefined;
+  return those[0];
 }
 
 const ORDERED = { orders: [order(100, 1n, 1n, 1n, 1n)] };
@@ -103,6 +112,24 @@ describe("The Operator decides", function () {
         },
       ]);
     });
+  });
+
+  it("to commission, and to release, in pages that each fit a transaction", function () {
+    const waiting = Array.from({ length: 2 * COMMISSIONINGS_PER_PAGE + 1 }, (_, i) =>
+      agreement({ account: BigInt(i), der: `${i}`, status: "prospective" }),
+    );
+    const pages = allOf("commission", decisions({ ...ORDERED, agreements: waiting }));
+    const page = COMMISSIONINGS_PER_PAGE;
+    expect(pages.map(({ commissionings }) => commissionings.length)).to.deep.equal([page, page, 1]);
+    const ders = pages.flatMap(({ commissionings }) => commissionings.map(({ der }) => der));
+    expect(ders).to.deep.equal(waiting.map(({ der }) => der));
+
+    const over = Array.from({ length: RELEASES_PER_PAGE + 1 }, (_, i) => flowRequest(50, { id: BigInt(i) }));
+    const ids = allOf("release", decisions({ ...ORDERED, requests: over })).map(
+      ({ requestIds }) => requestIds,
+    );
+    expect(ids.map(({ length }) => length)).to.deep.equal([RELEASES_PER_PAGE, 1]);
+    expect(ids.flat()).to.deep.equal(over.map(({ id }) => id));
   });
 
   describe("to order", function () {
