@@ -56,27 +56,69 @@ function sweeps({ service, now }: AggregatorSituation): AggregatorIntent[] {
     .map((request) => ({ kind: "sweep", request }));
 }
 
-/** The run of epochs that starts next is requested in the epoch before it, when the forecast is freshest. */
-function requests(policy: Policy, situation: AggregatorSituation): AggregatorIntent[] {
-  const { service, epoch } = situation;
-  const firstEpoch = epoch + 1;
-  if (service.view.paused || firstEpoch < service.view.requestedUntil) return [];
-  const order = [...service.view.orders.values()].find((candidate) => covers(service, candidate, firstEpoch));
-  if (order === undefined) return [];
-  const remaining = service.view.remainingOf(order).slice(firstEpoch - order.firstEpoch);
-  const lastEpoch = service.view.lastEpoch ?? Number.MAX_SAFE_INTEGER;
-  const count = Math.min(policy.epochsPerSweep, remaining.length, lastEpoch + 1 - firstEpoch);
-  if (count <= 0) return [];
-  const offers = [...service.view.agreements.values()].flatMap(
-    (agreement) => offerOf(agreement, firstEpoch, count, policy, situation) ?? [],
-  );
-  const rows = distribute(remaining.slice(0, count), offers);
-  const rowsPerPage = Math.max(1, Math.floor(policy.figuresPerRequest / count));
-  return paged(rows, rowsPerPage).map((page) => ({ kind: "request", order, firstEpoch, count, rows: page }));
+/** A run of epochs that is to be requested. */
+interface Run {
+  readonly order: Order;
+  readonly firstEpoch: number;
+  readonly count: number;
+  /** Accounts up to this one were asked before. */
+  readonly after: bigint;
 }
 
-function covers(service: Service, order: Order, epoch: number): boolean {
-  return epoch >= order.firstEpoch && epoch < order.firstEpoch + service.view.remainingOf(order).length;
+function requests(policy: Policy, situation: AggregatorSituation): AggregatorIntent[] {
+  const { view } = situation.service;
+  if (view.paused) return [];
+  const isOpen = situation.epoch + 1 >= view.requestedUntil;
+  const run = isOpen ? nextRun(policy, situation) : restOfRun(policy, situation);
+  if (run === undefined) return [];
+  const { order, firstEpoch, count } = run;
+  const offset = firstEpoch - order.firstEpoch;
+  const remaining = view.remainingOf(order).slice(offset, offset + count);
+  const offers = [...view.agreements.values()]
+    .filter(({ account }) => account > run.after)
+    .flatMap((agreement) => offerOf(agreement, firstEpoch, count, policy, situation) ?? []);
+  const pages = paged(distribute(remaining, offers), rowsPerPage(policy, count));
+  return pages.map((rows) => ({ kind: "request", order, firstEpoch, count, rows }));
+}
+
+/** It is requested in the epoch before it, when the forecast is freshest. */
+function nextRun({ epochsPerSweep }: Policy, { service, epoch }: AggregatorSituation): Run | undefined {
+  const firstEpoch = epoch + 1;
+  const order = orderFor(service, firstEpoch, 1);
+  if (order === undefined) return undefined;
+  const ordered = order.firstEpoch + service.view.remainingOf(order).length - firstEpoch;
+  const lastEpoch = service.view.lastEpoch ?? Number.MAX_SAFE_INTEGER;
+  const count = Math.min(epochsPerSweep, ordered, lastEpoch + 1 - firstEpoch);
+  return count <= 0 ? undefined : { order, firstEpoch, count, after: 0n };
+}
+
+/**
+ * What is left of the latest run, as long as it has not begun: the Aggregator may have ended, or been refused, between
+ * two of its pages. Pages go by account, so those after the last one asked were not asked; and one that is not full was
+ * the last.
+ */
+function restOfRun(policy: Policy, { service, epoch }: AggregatorSituation): Run | undefined {
+  const last = [...service.view.requests.values()].at(-1);
+  if (last === undefined || last.firstEpoch <= epoch) return undefined;
+  const { firstEpoch, count } = last;
+  const rows = service.view.rowsOf(last);
+  const [order, after] = [orderFor(service, firstEpoch, count), rows.at(-1)?.account];
+  if (order === undefined || after === undefined || rows.length < rowsPerPage(policy, count))
+    return undefined;
+  return { order, firstEpoch, count, after };
+}
+
+function rowsPerPage({ figuresPerRequest }: Policy, count: number): number {
+  return Math.max(1, Math.floor(figuresPerRequest / count));
+}
+
+/** The first order that covers these epochs. */
+function orderFor({ view }: Service, firstEpoch: number, count: number): Order | undefined {
+  return [...view.orders.values()].find(
+    (order) =>
+      firstEpoch >= order.firstEpoch &&
+      firstEpoch + count <= order.firstEpoch + view.remainingOf(order).length,
+  );
 }
 
 /** What a DER can be asked for; undefined if its agreement is not in force or its deposit does not stand. */

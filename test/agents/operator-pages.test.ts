@@ -30,7 +30,7 @@ describe("A page of what the Operator sends stands well under what a transaction
     let last;
     for (let i = 0; i < RELEASES_PER_PAGE; i += 1)
       last = await requestFlow(system, order, first + BigInt(i), [row]);
-    await time.increaseTo(sweepWindow(system, last!).closes + system.rules.disputeWindowSeconds + 1n);
+    await time.increaseTo(sweepWindow(system, last).closes + system.rules.disputeWindowSeconds + 1n);
     const page = Array.from({ length: RELEASES_PER_PAGE }, (_, i) => i + 1);
     const gas = await system.aria.releaseEscrow.estimateGas(page);
     expect(gas < GAS_CAP / 2n, `${gas} gas`).to.be.true;
