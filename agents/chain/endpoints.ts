@@ -85,13 +85,14 @@ export class Endpoints {
   async ask(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
     await this.#probeIfDue();
     let failure: Error | undefined;
+    let refused: JsonRpcResult[] | undefined;
     for (const endpoint of this.#inOrder()) {
       try {
         if (!endpoint.checked) await this.#check(endpoint);
         const answers = await endpoint.transport.ask(payload);
         if (this.#endpoints.length > 1 && answers.some(isLimited)) {
           this.#rest(endpoint, "it is asked too much");
-          failure = undefined;
+          refused = answers;
           continue;
         }
         this.#use(endpoint);
@@ -102,7 +103,9 @@ export class Endpoints {
         this.#rest(endpoint, error.message);
       }
     }
-    throw failure ?? new NodeBehindError("all nodes are asked too much");
+    // Some say so of a single question that is too large: the others of its batch have their answers.
+    if (refused !== undefined) return refused;
+    throw failure ?? new NodeBehindError("there is no node to ask");
   }
 
   close(): void {
