@@ -38,6 +38,8 @@ export default defineConfig({
     compilers: [compiler(1_500)],
     // A settlement passes through the Vault's loop once for eight DERs, and the Vault has room.
     overrides: { "contracts/Vault.sol": compiler(1_000_000) },
+    // The owner of Registry and Vault on a public network.
+    npmFilesToBuild: ["@openzeppelin/contracts/governance/TimelockController.sol"],
   },
   networks: {
     // In-process chain of the tests and of `hardhat node`, at the newest hardfork.
@@ -46,10 +48,21 @@ export default defineConfig({
     local: { type: "http", url: "http://127.0.0.1:8545" },
     sepolia: {
       type: "http",
+      chainType: "l1",
+      chainId: 11_155_111,
       url: configVariable("SEPOLIA_RPC_URL"),
       accounts: [configVariable("SEPOLIA_PRIVATE_KEY")],
     },
+    baseSepolia: {
+      type: "http",
+      chainType: "op",
+      chainId: 84_532,
+      url: configVariable("BASE_SEPOLIA_RPC_URL"),
+      accounts: [configVariable("BASE_SEPOLIA_PRIVATE_KEY")],
+    },
   },
+  // Sources are verified with Sourcify and Blockscout as well, which need no key.
+  verify: { etherscan: { apiKey: configVariable("ETHERSCAN_API_KEY") } },
   test: {
     solidity: solidityTests,
     mocha: { timeout: 120_000, parallel: true, jobs: 2 },

@@ -27,7 +27,7 @@ import {
   sumOf,
   toSweepWindow,
 } from "../test/contracts/settling.ts";
-import { Fleet__factory } from "../types/factories/test/Fleet.sol/index.js";
+import { Fleet__factory } from "../types/factories/contracts/test/Fleet.sol/index.js";
 
 /** EIP-7825: the most gas that a transaction may have. */
 const CAP = 2n ** 24n;

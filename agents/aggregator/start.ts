@@ -1,5 +1,6 @@
 import { openForecast, openSource } from "../metering/sources/spec.ts";
 import { openConnection } from "../runtime/link.ts";
+import { serving } from "../runtime/listen.ts";
 import type { Start } from "../runtime/run.ts";
 import { isOnServer } from "../store/open.ts";
 import { openPostgresStore } from "../store/postgres.ts";
@@ -34,8 +35,7 @@ export const startAggregator: Start<AggregatorConfig> = async (config, { keyOf, 
     listen,
     log,
   });
-  log("serving evidence", { url: await agent.serve() });
-  return agent;
+  return serving(agent, log);
 };
 
 /** A store in PostgreSQL is shared with whatever other workers there are; a file has one that does all. */

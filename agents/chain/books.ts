@@ -1,4 +1,4 @@
-import type { ServiceRegisteredEvent } from "../../types/Registry.ts";
+import type { ServiceRegisteredEvent } from "../../types/contracts/Registry.ts";
 
 import type { ChainEvent } from "./events.ts";
 import { Ledger } from "./ledger.ts";

@@ -1,7 +1,7 @@
 import { isError, toQuantity } from "ethers";
 import { z } from "zod/v4";
 
-import type { ServiceRegisteredEvent } from "../../types/Registry.ts";
+import type { ServiceRegisteredEvent } from "../../types/contracts/Registry.ts";
 
 import type { Block } from "../metering/reading.ts";
 import type { ReadingStore } from "../store/store.ts";

@@ -5,7 +5,7 @@ import type {
   LockSetEvent,
   SettledEvent,
   WithdrawnEvent,
-} from "../../types/Vault.ts";
+} from "../../types/contracts/Vault.ts";
 
 import { dataLength } from "ethers";
 

@@ -11,12 +11,12 @@ import type {
   PenaltyCappedEvent,
   PausedSetEvent,
   RetirementAnnouncedEvent,
-} from "../../types/ARIA.ts";
+} from "../../types/contracts/ARIA.ts";
 import type {
   DisputeDefaultedEvent,
   DisputeRaisedEvent,
   DisputeResolvedEvent,
-} from "../../types/aria/Annex.ts";
+} from "../../types/contracts/aria/Annex.ts";
 
 import type { FlowStatement } from "../evidence/statement.ts";
 import {

@@ -1,4 +1,5 @@
 import { openConnection } from "../runtime/link.ts";
+import { serving } from "../runtime/listen.ts";
 import type { Start } from "../runtime/run.ts";
 import { openStore } from "../store/open.ts";
 import { DerAgent } from "./agent.ts";
@@ -26,6 +27,5 @@ export const startDer: Start<DerConfig> = async (config, { keyOf, log }) => {
     listen,
     log,
   });
-  log("serving evidence", { url: await agent.serve() });
-  return agent;
+  return serving(agent, log);
 };

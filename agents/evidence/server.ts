@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { type AddressInfo, Socket } from "node:net";
 
+import { listen } from "../runtime/listen.ts";
 import type { Access } from "./access.ts";
 import { Gate, type GateOptions } from "./gate.ts";
 import { addressKey, forwardedFor, SERVER_LIMITS, type ServerLimits, TokenBuckets } from "./limits.ts";
@@ -52,7 +53,7 @@ export async function serveEvidence(options: EvidenceServerOptions): Promise<Evi
   server.on("clientError", (_error, socket) => {
     if (socket instanceof Socket) desk.refuse(socket);
   });
-  await listening(server, options);
+  await listen(server, options, "listen.port");
   const { address, port, family } = server.address() as AddressInfo;
   const host = family === "IPv6" ? `[${address}]` : address;
   return { url: `http://${host}:${port}`, close: () => closed(server, desk) };
@@ -150,12 +151,6 @@ class Desk {
 /** The client is not told what went wrong with us; the log is. */
 function warn(error: unknown): void {
   process.emitWarning(error instanceof Error ? error : String(error));
-}
-
-function listening(server: Server, { port, host }: EvidenceServerOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject).listen(port, host, resolve);
-  });
 }
 
 function closed(server: Server, desk: Desk): Promise<void> {

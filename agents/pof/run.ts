@@ -40,12 +40,12 @@ export function addAgents(program: Command, shell: Shell): void {
           const metrics = new Metrics(role, config.pollSeconds);
           if (!isOnServer(config.store)) metrics.watchStore(config.store);
           const log = metrics.counting(openLog({ agent: role, level: config.log.level, to: shell.stderr }));
-          const agent = await start(config, { keyOf: (name, source) => openKey(name, source, shell), log });
-          metrics.watch(() => agent.figures);
           const { host, port } = config.metrics;
           const served = port === undefined ? undefined : await metrics.serve({ host, port });
           if (served !== undefined) log("serving metrics", { url: served.url });
           try {
+            const agent = await start(config, { keyOf: (name, source) => openKey(name, source, shell), log });
+            metrics.watch(() => agent.figures);
             await runUntilStopped(agent, config.pollSeconds, log, metrics);
           } finally {
             served?.close();

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -6,6 +5,7 @@ import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
 
 import { roomOf } from "../store/room.ts";
 import type { Figures } from "./figures.ts";
+import { listen } from "./listen.ts";
 import type { Log } from "./log.ts";
 
 /** An agent that has not looked at its chain for so many polls, and at least so long, is not well. */
@@ -140,16 +140,17 @@ export class Metrics {
     this.#failures.inc();
   }
 
-  /** Serves `/metrics` for Prometheus, and `/health`: 200, or 503 once the agent is late. @returns how to end it */
+  /** Serves `/metrics` for Prometheus, and `/health`: 200, or 503 once the agent is late. @returns how to end it @throws {ConfigError} */
   async serve({ host, port }: { readonly host: string; readonly port: number }): Promise<{
     readonly url: string;
     close(): void;
   }> {
     const server = createServer((request, response) => {
       if (request.url === "/metrics") {
-        void this.#registry.metrics().then((text) => {
-          response.setHeader("content-type", this.#registry.contentType).end(text);
-        });
+        void this.#registry.metrics().then(
+          (text) => response.setHeader("content-type", this.#registry.contentType).end(text),
+          (error: unknown) => response.writeHead(500).end(`${String(error)}\n`), // the agent goes on
+        );
         return;
       }
       const late = Date.now() / 1000 - this.#lookedAt;
@@ -160,8 +161,8 @@ export class Metrics {
             : [200, "ok"]
           : [404, "ask for /metrics or /health"];
       response.writeHead(status, { "content-type": "text/plain" }).end(`${text}\n`);
-    }).listen(port, host);
-    await once(server, "listening");
+    });
+    await listen(server, { host, port }, "metrics.port");
     const { port: bound } = server.address() as AddressInfo;
     const close = (): void => {
       server.close();

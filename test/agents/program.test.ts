@@ -13,7 +13,7 @@ import { computeAddress, encryptKeystoreJson } from "ethers";
 
 import { openSqliteStore } from "../../agents/store/sqlite.ts";
 import { developmentKey } from "../../scripts/demo/cast.ts";
-import { expectLines, pof } from "../pof/stage.ts";
+import { expectLines, pof, pofProcess } from "../pof/stage.ts";
 import { type Chain, startChain } from "./community-stage.ts";
 
 const WALLET_KEY = developmentKey(300);
@@ -139,6 +139,22 @@ describe("The DER's program", function () {
       expect(await store.lastReading(computeAddress(METER_KEY))).to.not.be.undefined;
       await store.close();
     });
+
+    for (const setting of ["listen", "metrics"] as const) {
+      it(`ends with a line when ${setting}.port is in use`, async function () {
+        const taken = createServer().listen(0, "127.0.0.1");
+        await once(taken, "listening");
+        const { port } = taken.address() as AddressInfo;
+        const change = { [setting]: { port }, store: join(folder, `${setting}.sqlite`) };
+        writeFileSync(file, JSON.stringify(config({ url: chain.node.url, ...chain.addresses }, change)));
+        const { status, stderr } = await pofProcess(["der", "--config", file], KEYS);
+        taken.close();
+        expect(status).to.equal(2);
+        expect(stderr.trim().split("\n").at(-1)).to.equal(
+          `127.0.0.1:${port} cannot be listened on (EADDRINUSE): set ${setting}.port to a port that is free`,
+        );
+      });
+    }
 
     it("takes its keys from keystores, and shows none of its secrets", async function () {
       const keystore = async (name: string, privateKey: string): Promise<{ keystore: string }> => {

@@ -4,7 +4,7 @@ import { id } from "ethers";
 import { packEnergy, packRows, packShortfalls, type RequestRow } from "../../agents/settlement/rows.ts";
 import * as rules from "../../agents/settlement/rules.ts";
 import type { SettledRequest } from "../../agents/settlement/tree.ts";
-import type { IARIATypes } from "../../types/ARIA.js";
+import type { IARIATypes } from "../../types/contracts/ARIA.js";
 import { allBalances, type Der, loadFixture, startOf, type System, time } from "./fixture.ts";
 
 /**

@@ -7,9 +7,9 @@ import {
   RefusingToken__factory,
   SilentToken__factory,
   TestToken__factory,
-} from "../../types/factories/test/TestTokens.sol/index.js";
+} from "../../types/factories/contracts/test/TestTokens.sol/index.js";
 import { type Vault, Vault__factory } from "../../types/index.js";
-import type { TestToken } from "../../types/test/TestTokens.sol/index.js";
+import type { TestToken } from "../../types/contracts/test/TestTokens.sol/index.js";
 import {
   commission,
   CRITERIA,

@@ -2,7 +2,7 @@ import { ethers, type Der, party } from "../../../test/contracts/fixture.ts";
 import {
   NaiveSettlement__factory,
   NaiveVault__factory,
-} from "../../../types/factories/test/Naive.sol/index.js";
+} from "../../../types/factories/contracts/test/Naive.sol/index.js";
 
 /** What the plain design takes to settle one epoch: a mapping of agreements, and a call of the Vault for each payment. */
 export async function naiveGasPerDer(ders: readonly Der[]): Promise<number> {
