@@ -28,7 +28,7 @@ import { type Figures, figuresOf } from "../runtime/figures.ts";
 import type { Agent } from "../runtime/run.ts";
 import { packEnergy, packRows, packShortfalls } from "../settlement/rows.ts";
 import type { ReadingStore } from "../store/store.ts";
-import { type AggregatorIntent, decide, type Policy } from "./decide.ts";
+import { type AggregatorIntent, decide, type Policy, sweepDeadline } from "./decide.ts";
 import { shortfalls } from "./distribute.ts";
 import { aggregatorEvidence, type Asked } from "./evidence.ts";
 import { type Share, WHOLE } from "./share.ts";
@@ -126,7 +126,7 @@ export class AggregatorAgent implements Agent {
   }
 
   get figures(): Figures {
-    return figuresOf(this.#options.connection, this.#follower);
+    return figuresOf(this.#options.connection, this.#follower, { deadline: sweepDeadline });
   }
 
   async close(): Promise<void> {

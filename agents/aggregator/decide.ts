@@ -45,15 +45,26 @@ function bond({ service, ledger, epoch }: AggregatorSituation): AggregatorIntent
 }
 
 function sweeps({ service, now }: AggregatorSituation): AggregatorIntent[] {
-  const { epochSeconds, sweepWindowSeconds } = service.terms.rules;
-  return [...service.view.requests.values()]
-    .filter((request) => {
-      const end = (request.firstEpoch + request.count) * epochSeconds;
-      return (
-        request.sweep === undefined && !request.released && now >= end && now <= end + sweepWindowSeconds
-      );
-    })
-    .map((request) => ({ kind: "sweep", request }));
+  return unswept(service, now).map((request) => ({ kind: "sweep", request }));
+}
+
+/** Requests that are over, and can still be swept. */
+function unswept(service: Service, now: number): FlowRequest[] {
+  return [...service.view.requests.values()].filter((request) => {
+    const end = (request.firstEpoch + request.count) * service.terms.rules.epochSeconds;
+    const isOpen = request.sweep === undefined && !request.released;
+    return isOpen && now >= end && now <= sweepUntil(service, request);
+  });
+}
+
+function sweepUntil({ terms: { rules } }: Service, { firstEpoch, count }: FlowRequest): number {
+  return (firstEpoch + count) * rules.epochSeconds + rules.sweepWindowSeconds;
+}
+
+/** When the first of the requests that wait can be swept no more, unix seconds; undefined while none waits. */
+export function sweepDeadline(service: Service, now: number): number | undefined {
+  const deadlines = unswept(service, now).map((request) => sweepUntil(service, request));
+  return deadlines.length === 0 ? undefined : Math.min(...deadlines);
 }
 
 /** A run of epochs that is to be requested. */

@@ -56,12 +56,24 @@ export function decide(policy: Policy, situation: OperatorSituation): OperatorIn
 }
 
 function rulings({ service, now }: OperatorSituation): OperatorIntent[] {
-  return [...service.view.disputes.values()]
-    .filter(
-      ({ status, raisedAt }) =>
-        status === "open" && now <= raisedAt + service.terms.rules.rulingWindowSeconds,
-    )
-    .map((dispute) => ({ kind: "rule", dispute }));
+  return undecided(service, now).map((dispute) => ({ kind: "rule", dispute }));
+}
+
+/** Disputes that can still be ruled on. */
+function undecided(service: Service, now: number): Dispute[] {
+  return [...service.view.disputes.values()].filter(
+    (dispute) => dispute.status === "open" && now <= ruleUntil(service, dispute),
+  );
+}
+
+function ruleUntil({ terms }: Service, { raisedAt }: Dispute): number {
+  return raisedAt + terms.rules.rulingWindowSeconds;
+}
+
+/** When the first of the disputes that wait can be ruled on no more, unix seconds; undefined while none waits. */
+export function rulingDeadline(service: Service, now: number): number | undefined {
+  const deadlines = undecided(service, now).map((dispute) => ruleUntil(service, dispute));
+  return deadlines.length === 0 ? undefined : Math.min(...deadlines);
 }
 
 /**

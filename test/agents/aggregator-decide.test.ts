@@ -6,6 +6,7 @@ import {
   type AggregatorSituation,
   decide,
   type Policy,
+  sweepDeadline,
 } from "../../agents/aggregator/decide.ts";
 import { distribute, type Offer, shortfalls } from "../../agents/aggregator/distribute.ts";
 import { paged } from "../../agents/chain/pages.ts";
@@ -95,6 +96,17 @@ describe("The Aggregator decides", function () {
     it("each once", function () {
       expect(swept(end, { sweep: sweepAt(end, 0n, 0n) })).to.equal(0);
       expect(swept(end, { released: true })).to.equal(0);
+    });
+
+    it("by the end of the first sweep window that is not over", function () {
+      const deadline = (now: number, ...requests: FlowRequest[]) => sweepDeadline(service({ requests }), now);
+      const [early, late] = [flowRequest(98), flowRequest(99)];
+      expect(deadline(end, late, early)).to.equal(end);
+      expect(deadline(end + 1, late, early)).to.equal(end + 900);
+      expect(deadline(end - 1, late), "it is not over").to.be.undefined;
+      expect(deadline(end + 901, late, early)).to.be.undefined;
+      expect(deadline(end, { ...early, sweep: sweepAt(end, 0n) }, { ...late, released: true })).to.be
+        .undefined;
     });
 
     it("before it requests", function () {

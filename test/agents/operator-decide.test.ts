@@ -8,6 +8,7 @@ import {
   type OperatorSituation,
   type Policy,
   RELEASES_PER_PAGE,
+  rulingDeadline,
 } from "../../agents/operator/decide.ts";
 import {
   agreement,
@@ -173,6 +174,19 @@ describe("The Operator decides", function () {
         { kind: "rule", dispute: first },
         { kind: "rule", dispute: second },
       ]);
+    });
+
+    it("by the end of the first ruling window that is not over", function () {
+      const deadline = (...raised: [at: number, change?: Parameters<typeof dispute>[1]][]) =>
+        rulingDeadline(
+          service({
+            disputes: raised.map(([at, change], i) => dispute(NOW - at, { id: BigInt(i), ...change })),
+          }),
+          NOW,
+        );
+      expect(deadline()).to.be.undefined;
+      expect(deadline([100], [1_700], [1_801])).to.equal(NOW + 100);
+      expect(deadline([1_700, { status: "ruled" }], [1_801])).to.be.undefined;
     });
 
     it("on none that is over, or overdue", function () {
