@@ -9,6 +9,7 @@ import { roomOf } from "../store/room.ts";
 import { StoreError } from "../store/store.ts";
 import { whole } from "./chain.ts";
 import { lookingAs, type Party, partyOf } from "./party.ts";
+import { agentWords, type RunningAgent, runningAgent } from "./running-agent.ts";
 import type { Shell } from "./shell.ts";
 import { grouped, jsonText, timeOf } from "./words.ts";
 
@@ -55,6 +56,8 @@ interface Status {
     awardedWh: bigint;
   }[];
   readonly store: StoreHealth;
+  /** Null where the configuration has no port to ask it on. */
+  readonly agent: RunningAgent | null;
 }
 
 interface Epoch {
@@ -108,6 +111,7 @@ async function statusOf(party: Party, address: string, onlooker: Onlooker, count
       .filter((dispute) => own === undefined || dispute.account === own)
       .map(({ id, epoch, claimWh, status, awardedWh = 0n }) => ({ id, epoch, claimWh, status, awardedWh })),
     store: await storeHealth(party.config.store),
+    agent: (await runningAgent(party.config)) ?? null,
   };
 }
 
@@ -173,7 +177,8 @@ async function storeHealth(file: string): Promise<StoreHealth> {
 
 // -------------------------------------------------------------------------------------------------------------- Output
 
-function report({ role, address, chain, money, agreements, epochs, disputes, store }: Status): string {
+function report(status: Status): string {
+  const { role, address, chain, money, agreements, epochs, disputes, store, agent } = status;
   const rows: [string, string][] = [
     ["party", `${role} ${address}`],
     ["chain", `${chain.chainId}, block ${chain.block} of ${timeOf(chain.blockTime)} UTC`],
@@ -185,6 +190,7 @@ function report({ role, address, chain, money, agreements, epochs, disputes, sto
     ],
     [role === "der" ? "agreement" : "agreements", pairs(agreements)],
     ["store", storeWords(store, chain.block)],
+    ...(agent === null ? [] : [["agent", agentWords(agent)] as [string, string]]),
   ];
   const table = new Table({ style: { head: [], border: [] } });
   table.push(...rows);
