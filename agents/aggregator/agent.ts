@@ -28,7 +28,7 @@ import { type Figures, figuresOf } from "../runtime/figures.ts";
 import type { Agent } from "../runtime/run.ts";
 import { packEnergy, packRows, packShortfalls } from "../settlement/rows.ts";
 import type { ReadingStore } from "../store/store.ts";
-import { type AggregatorIntent, decide, type Policy } from "./decide.ts";
+import { type AggregatorIntent, decide, type Policy, sweepDeadline } from "./decide.ts";
 import { shortfalls } from "./distribute.ts";
 import { aggregatorEvidence, type Asked } from "./evidence.ts";
 import { type Share, WHOLE } from "./share.ts";
@@ -118,13 +118,15 @@ export class AggregatorAgent implements Agent {
     const forecastWh = (der: string, of: number): bigint => this.#forecastWh(der, of);
     const intents = decide(this.#options.policy, { now: head.timestamp, epoch, service, ledger, forecastWh });
     for (const intent of intents) {
-      await this.#carryOut(intent);
+      const isDone = await this.#carryOut(intent);
       await this.#catchUp(); // the next page draws on what this one left, and evidence may be asked for at once
+      // The pages after one that was refused would pass over its DERs: all are decided anew at the next look.
+      if (!isDone && intent.kind === "request") return;
     }
   }
 
   get figures(): Figures {
-    return figuresOf(this.#options.connection, this.#follower);
+    return figuresOf(this.#options.connection, this.#follower, { deadline: sweepDeadline });
   }
 
   async close(): Promise<void> {
@@ -180,14 +182,17 @@ export class AggregatorAgent implements Agent {
 
   // -------------------------------------------------------------------------------------------------------- Actions
 
-  async #carryOut(intent: AggregatorIntent): Promise<void> {
+  /** @returns false if it was refused */
+  async #carryOut(intent: AggregatorIntent): Promise<boolean> {
     try {
       await this.#send(intent);
     } catch (error) {
-      if (error instanceof DryRunError) return;
+      if (error instanceof DryRunError) return true;
       if (!(error instanceof RefusedError)) throw error;
       this.#log("refused", { intent: intent.kind, reason: error.message });
+      return false;
     }
+    return true;
   }
 
   async #send(intent: AggregatorIntent): Promise<void> {

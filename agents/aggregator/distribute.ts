@@ -39,13 +39,6 @@ export function distribute(baselineWh: readonly bigint[], offers: readonly Offer
     .sort((a, b) => compare(a.account, b.account));
 }
 
-/** Splits rows into pages of requests that each fit a transaction. */
-export function paged(rows: readonly RequestRow[], rowsPerPage: number): RequestRow[][] {
-  return Array.from({ length: Math.ceil(rows.length / rowsPerPage) }, (_, i) =>
-    rows.slice(i * rowsPerPage, (i + 1) * rowsPerPage),
-  );
-}
-
 /** What is missing of a request, epoch by epoch, when `deliveredWh` was delivered. */
 export function shortfalls(requestedWh: readonly bigint[], deliveredWh: readonly bigint[]): bigint[] {
   return requestedWh.map((requested, i) => requested - least(requested, deliveredWh[i] ?? 0n));

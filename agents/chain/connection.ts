@@ -40,19 +40,23 @@ export interface Connection {
   close(): void;
 }
 
-export interface ConnectionOptions {
+/** Where the contracts are: the nodes of their chain, and the Registry there. */
+export interface Network {
   readonly rpcUrl: string;
   /** More nodes of the same chain, asked in this order when those before fail. */
   readonly otherRpcUrls?: readonly string[];
   /** The chain it must be; any when omitted. */
-  readonly chainId?: number | undefined;
+  readonly chainId?: bigint | undefined;
   /** When a node is not asked; see `EndpointRules`. */
   readonly maxLagBlocks?: number;
   readonly maxHeadAgeSeconds?: number | undefined;
-  /** 32 bytes as 0x-hex. */
-  readonly privateKey: string;
   /** Address of the Registry: the only one a party needs to know. */
   readonly registry: string;
+}
+
+export interface ConnectionOptions extends Network {
+  /** 32 bytes as 0x-hex. */
+  readonly privateKey: string;
   /** Where transactions are stored before they are sent; by default until the connection is closed. */
   readonly transactions?: TransactionStore | undefined;
   readonly sending?: SendingRules;
@@ -72,23 +76,21 @@ const REGISTRY = Registry__factory.createInterface();
 
 /** Connects a party to its node and finds the contracts through the Registry. */
 export async function connect(options: ConnectionOptions): Promise<Connection> {
-  const {
-    rpcUrl,
-    otherRpcUrls: otherUrls,
-    chainId,
-    maxLagBlocks = Infinity,
-    maxHeadAgeSeconds,
-    told,
-  } = options;
-  const expected = chainId === undefined ? undefined : BigInt(chainId);
-  const rules = { chainId: expected, maxLagBlocks, maxHeadAgeSeconds };
-  const provider = nodeAt(rpcUrl, { otherUrls, rules, told });
+  const provider = nodeOf(options, options.told);
   try {
     return await connected(provider, options);
   } catch (error) {
     provider.destroy();
     throw error;
   }
+}
+
+/** The nodes of a network, as one. It says at the first question if they are of another chain. */
+export function nodeOf(
+  { rpcUrl, otherRpcUrls: otherUrls, chainId, maxLagBlocks = Infinity, maxHeadAgeSeconds }: Network,
+  told?: ConnectionOptions["told"],
+): Node {
+  return nodeAt(rpcUrl, { otherUrls, rules: { chainId, maxLagBlocks, maxHeadAgeSeconds }, told });
 }
 
 async function connected(provider: Node, options: ConnectionOptions): Promise<Connection> {

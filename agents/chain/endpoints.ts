@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 import type { JsonRpcPayload, JsonRpcResult } from "ethers";
 
 import { type Transport, transportTo } from "./transport.ts";
@@ -9,6 +11,8 @@ export interface EndpointRules {
   readonly maxLagBlocks: number;
   /** A node is not asked while its newest block is older, by this machine's clock; not looked at when undefined. */
   readonly maxHeadAgeSeconds?: number | undefined;
+  /** How long a node that failed or lags is asked last, and how often all are looked at; 30 s by default. */
+  readonly restMs?: number | undefined;
 }
 
 /** The node is of another chain than the one that was named. */
@@ -36,10 +40,9 @@ interface Endpoint {
   checked: boolean;
 }
 
-/** How long a node that failed is asked last. */
 const REST_MS = 30_000;
-/** How often all nodes are looked at. */
-const PROBE_MS = 30_000;
+/** When all are looked at, nobody waits longer for one of them. */
+const LOOK_MS = 5_000;
 /** What nodes say, in their answers, when they were asked too much; not all by status 429. */
 const LIMITED = new Set([-32005, -32029, -32097, 429]);
 /** Out of the way of the library's own numbers. */
@@ -52,7 +55,9 @@ export class Endpoints {
   readonly #told: Told;
   #chainId: bigint | undefined;
   #current: Endpoint | undefined;
-  #nextProbe = performance.now() + PROBE_MS;
+  readonly #restMs: number;
+  readonly #lookMs: number;
+  #nextProbe: number;
   #id = FIRST_ID;
 
   constructor(urls: readonly string[], rules: EndpointRules, told: Told) {
@@ -64,6 +69,10 @@ export class Endpoints {
       checked: false,
     }));
     this.#rules = rules;
+    this.#restMs = rules.restMs ?? REST_MS;
+    this.#lookMs = Math.min(LOOK_MS, this.#restMs);
+    const isToCompare = !alone || rules.maxHeadAgeSeconds !== undefined;
+    this.#nextProbe = performance.now() + (isToCompare ? 0 : this.#restMs);
     this.#chainId = rules.chainId;
     this.#told = told;
   }
@@ -76,13 +85,14 @@ export class Endpoints {
   async ask(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
     await this.#probeIfDue();
     let failure: Error | undefined;
+    let refused: JsonRpcResult[] | undefined;
     for (const endpoint of this.#inOrder()) {
       try {
         if (!endpoint.checked) await this.#check(endpoint);
         const answers = await endpoint.transport.ask(payload);
         if (this.#endpoints.length > 1 && answers.some(isLimited)) {
           this.#rest(endpoint, "it is asked too much");
-          failure = undefined;
+          refused = answers;
           continue;
         }
         this.#use(endpoint);
@@ -93,7 +103,9 @@ export class Endpoints {
         this.#rest(endpoint, error.message);
       }
     }
-    throw failure ?? new NodeBehindError("all nodes are asked too much");
+    // Some say so of a single question that is too large: the others of its batch have their answers.
+    if (refused !== undefined) return refused;
+    throw failure ?? new NodeBehindError("there is no node to ask");
   }
 
   close(): void {
@@ -118,7 +130,7 @@ export class Endpoints {
 
   #rest(endpoint: Endpoint, reason: string): void {
     if (this.#endpoints.length > 1) this.#told("node rests", { node: hostOf(endpoint), reason });
-    endpoint.restsUntil = performance.now() + REST_MS;
+    endpoint.restsUntil = performance.now() + this.#restMs;
     endpoint.checked = false;
   }
 
@@ -132,10 +144,10 @@ export class Endpoints {
     endpoint.checked = true;
   }
 
-  /** Looks at all nodes now and then: whether each is still of this chain, and how far it is. */
+  /** Looks at all nodes at first, and now and then: whether each is still of this chain, and how far it is. */
   async #probeIfDue(): Promise<void> {
     if (performance.now() < this.#nextProbe) return;
-    this.#nextProbe = performance.now() + PROBE_MS;
+    this.#nextProbe = performance.now() + this.#restMs;
     const heads = await Promise.all(this.#endpoints.map((endpoint) => this.#headOf(endpoint)));
     const highest = Math.max(...heads.map((head) => head?.number ?? 0));
     heads.forEach((head, i) => {
@@ -150,19 +162,31 @@ export class Endpoints {
   }
 
   async #headOf(endpoint: Endpoint): Promise<Head | undefined> {
+    const done = new AbortController();
     try {
-      await this.#check(endpoint);
-      const { number, timestamp } = await this.#answerOf<{ number: string; timestamp: string }>(
-        endpoint,
-        "eth_getBlockByNumber",
-        ["latest", false],
-      );
-      return { number: Number(number), timestamp: Number(timestamp) };
+      return await Promise.race([this.#askedHead(endpoint), this.#tooLate(done.signal)]);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       this.#rest(endpoint, error.message);
       return undefined;
+    } finally {
+      done.abort();
     }
+  }
+
+  async #askedHead(endpoint: Endpoint): Promise<Head> {
+    await this.#check(endpoint);
+    const { number, timestamp } = await this.#answerOf<{ number: string; timestamp: string }>(
+      endpoint,
+      "eth_getBlockByNumber",
+      ["latest", false],
+    );
+    return { number: Number(number), timestamp: Number(timestamp) };
+  }
+
+  async #tooLate(signal: AbortSignal): Promise<never> {
+    await sleep(this.#lookMs, undefined, { signal });
+    throw new NodeBehindError(`no answer in ${this.#lookMs / 1000} s`);
   }
 
   async #answerOf<T = string>(endpoint: Endpoint, method: string, params: unknown[]): Promise<T> {

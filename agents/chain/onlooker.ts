@@ -1,11 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
 import { isError, Wallet } from "ethers";
 
 import { openSqliteStore } from "../store/sqlite.ts";
-import { connect, type Connection } from "./connection.ts";
+import { connect, type Connection, type Network, nodeOf } from "./connection.ts";
 import { ChainFollower } from "./follower.ts";
-import { nodeAt } from "./node.ts";
 
 /** A chain as somebody sees it who has no part in it: by a throw-away key, and a store that is gone at the end. */
 export interface Onlooker {
@@ -15,13 +12,9 @@ export interface Onlooker {
   close(): Promise<void>;
 }
 
-export interface Outlook {
-  readonly rpcUrl: string;
-  readonly registry: string;
+export interface Outlook extends Network {
   /** The first block to read: that of the Registry's deployment, or any before it. */
   readonly fromBlock: number;
-  /** Which chain it must be; any when omitted. */
-  readonly chainId?: bigint;
 }
 
 /** A chain cannot be looked at, in one line that says why. */
@@ -29,14 +22,11 @@ export class OutlookError extends Error {
   override readonly name = "OutlookError";
 }
 
-const FIRST_ANSWER_MS = 15_000;
-
-/** Reads a chain from its events. @throws {OutlookError} or the node's own error */
+/** Reads a chain from its events. @throws {OutlookError} or {ChainMismatchError}, or the node's own error */
 export async function lookAt(outlook: Outlook): Promise<Onlooker> {
-  const { rpcUrl, registry, fromBlock } = outlook;
-  await checkChain(outlook);
+  const { registry, fromBlock } = outlook;
   await checkRegistry(outlook);
-  const connection = await connected(rpcUrl, registry);
+  const connection = await connected(outlook);
   const store = openSqliteStore(":memory:");
   const close = async (): Promise<void> => {
     await store.close();
@@ -57,41 +47,26 @@ export async function lookAt(outlook: Outlook): Promise<Onlooker> {
   }
 }
 
-async function connected(rpcUrl: string, registry: string): Promise<Connection> {
+async function connected(network: Network): Promise<Connection> {
   try {
-    return await connect({ rpcUrl, registry, privateKey: Wallet.createRandom().privateKey });
+    return await connect({ ...network, privateKey: Wallet.createRandom().privateKey });
   } catch (error) {
     if (!isError(error, "BAD_DATA") && !isError(error, "CALL_EXCEPTION")) throw error;
-    throw new OutlookError(`the contract at ${registry} is no Registry with an ARIA`, { cause: error });
+    throw new OutlookError(`the contract at ${network.registry} is no Registry with an ARIA`, {
+      cause: error,
+    });
   }
 }
 
-async function checkChain({ rpcUrl, chainId }: Outlook): Promise<void> {
-  const provider = nodeAt(rpcUrl);
-  const patience = new AbortController();
+async function checkRegistry(network: Network): Promise<void> {
+  const { registry } = network;
+  const node = nodeOf(network);
   try {
-    const network = await Promise.race([
-      provider.getNetwork(),
-      sleep(FIRST_ANSWER_MS, undefined, { signal: patience.signal }),
-    ]);
-    if (network === undefined) throw new OutlookError(`no answer in ${FIRST_ANSWER_MS / 1000} s`);
-    if (chainId !== undefined && network.chainId !== chainId) {
-      throw new OutlookError(`it is of chain ${network.chainId}, not of chain ${chainId}`);
-    }
-  } finally {
-    patience.abort();
-    provider.destroy();
-  }
-}
-
-async function checkRegistry({ rpcUrl, registry }: Outlook): Promise<void> {
-  const provider = nodeAt(rpcUrl);
-  try {
-    await provider.getNetwork();
-    if ((await provider.getCode(registry)) === "0x") {
+    await node.getNetwork();
+    if ((await node.getCode(registry)) === "0x") {
       throw new OutlookError(`it has no contract at ${registry}, where the Registry should be`);
     }
   } finally {
-    provider.destroy();
+    node.destroy();
   }
 }

@@ -14,7 +14,7 @@ import { sealingWith, storedSeals } from "../evidence/seal.ts";
 import type { EvidenceQuery } from "../evidence/request.ts";
 import { type EvidenceServer, serveEvidence } from "../evidence/server.ts";
 import { spansGap } from "../metering/epoch-energy.ts";
-import { type Device, isDevice, type MeterCounters } from "../metering/devices/device.ts";
+import { type Device, isDevice } from "../metering/devices/device.ts";
 import { DeviceMeter } from "../metering/devices/device-meter.ts";
 import type { StampedReading } from "../metering/reading.ts";
 import { Recorder } from "../metering/recorder.ts";
@@ -26,7 +26,14 @@ import { type Figures, figuresOf } from "../runtime/figures.ts";
 import type { Agent } from "../runtime/run.ts";
 import { proofOf } from "../settlement/tree.ts";
 import type { ReadingStore } from "../store/store.ts";
-import { decide, type DerIntent, type DerSituation, shortChangedWh, type Wishes } from "./decide.ts";
+import {
+  decide,
+  type DerIntent,
+  disputeDeadline,
+  type DerSituation,
+  shortChangedWh,
+  type Wishes,
+} from "./decide.ts";
 import { derEvidence } from "./evidence.ts";
 
 export interface DerOptions {
@@ -66,6 +73,8 @@ export class DerAgent implements Agent {
   readonly #refusedDisputes = new Set<string>();
   /** Disputes whose evidence is sealed. */
   readonly #sealed = new Set<Dispute>();
+  /** When the first epoch that was credited short, and is not disputed, can be disputed no more; unix seconds. */
+  #disputeUntil: number | undefined;
   #server: EvidenceServer | undefined;
 
   constructor(options: DerOptions) {
@@ -83,12 +92,6 @@ export class DerAgent implements Agent {
         ? new DeviceMeter({ address, device: source, ratedW: wishes.powerW, log })
         : new SimulatedMeter({ address, source, gainPpm }),
     );
-  }
-
-  /** What happened to the meter's device; undefined without one. */
-  get meterCounters(): Readonly<MeterCounters> | undefined {
-    const { source } = this.#options;
-    return isDevice(source) ? source.counters : undefined;
   }
 
   get address(): string {
@@ -128,7 +131,9 @@ export class DerAgent implements Agent {
   }
 
   get figures(): Figures {
-    return figuresOf(this.#options.connection, this.#follower);
+    const { connection, source } = this.#options;
+    const meter = isDevice(source) ? source.counters : undefined;
+    return figuresOf(connection, this.#follower, { deadline: () => this.#disputeUntil, meter });
   }
 
   async close(): Promise<void> {
@@ -149,6 +154,7 @@ export class DerAgent implements Agent {
     const { ledger, service, head, epoch } = this.#follower;
     const account = ledger.accountOf(this.address);
     const settled = account === undefined ? [] : await this.#settled(account);
+    this.#disputeUntil = disputeDeadline(settled);
     return {
       now: head.timestamp,
       epoch,
@@ -174,17 +180,20 @@ export class DerAgent implements Agent {
 
   /** Own entries that can be disputed now. A request whose entries are all in order is not looked at again. */
   async #settled(account: bigint): Promise<DerSituation["settled"]> {
-    const { address, view, terms } = this.#follower.service;
-    const settled: { epoch: number; entry: Entry; measuredWh: bigint }[] = [];
+    const { head, service } = this.#follower;
+    const { address, view, terms } = service;
+    const settled: DerSituation["settled"][number][] = [];
     for (const request of view.requests.values()) {
       const key = `${address} ${request.id}`;
       if (this.#checked.has(key)) continue;
-      const window = this.#disputeWindow(request);
-      if (window === "before") continue;
-      const wanting = window === "after" ? [] : await this.#wanting(account, request);
+      const [opens, until] = this.#disputeWindow(request);
+      if (head.timestamp < opens) continue;
+      const wanting = head.timestamp > until ? [] : await this.#wanting(account, request);
       if (wanting.length === 0) this.#checked.add(key);
       settled.push(
-        ...wanting.filter(({ entry, measuredWh }) => shortChangedWh(entry, measuredWh, terms) > 0n),
+        ...wanting
+          .filter(({ entry, measuredWh }) => shortChangedWh(entry, measuredWh, terms) > 0n)
+          .map((entry) => ({ ...entry, until })),
       );
     }
     return settled;
@@ -216,14 +225,13 @@ export class DerAgent implements Agent {
     return orphans.size > 0 && readings.some((reading) => reading && orphans.has(reading.blockHash));
   }
 
-  #disputeWindow(request: FlowRequest): "before" | "open" | "after" {
+  /** Its first and last moment, unix seconds. */
+  #disputeWindow(request: FlowRequest): [opens: number, until: number] {
     const { rules } = this.#follower.service.terms;
     const sweepDeadline =
       (request.firstEpoch + request.count) * rules.epochSeconds + rules.sweepWindowSeconds;
     const opens = request.sweep?.sweptAt ?? sweepDeadline + 1;
-    const { timestamp } = this.#follower.head;
-    if (timestamp < opens) return "before";
-    return timestamp > opens + rules.disputeWindowSeconds ? "after" : "open";
+    return [opens, opens + rules.disputeWindowSeconds];
   }
 
   // -------------------------------------------------------------------------------------------------------- Actions

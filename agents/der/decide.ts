@@ -30,7 +30,13 @@ export interface DerSituation {
   /** Whether this ARIA refused us before: it will not have changed its mind. */
   readonly refused: boolean;
   /** Epochs that were swept, or not swept in time, can still be disputed and were not yet, with our own measurement. */
-  readonly settled: readonly { epoch: number; entry: Entry; measuredWh: bigint }[];
+  readonly settled: readonly {
+    readonly epoch: number;
+    readonly entry: Entry;
+    readonly measuredWh: bigint;
+    /** The last moment to dispute it, unix seconds. */
+    readonly until: number;
+  }[];
   readonly openDisputes: readonly Dispute[];
 }
 
@@ -57,6 +63,11 @@ export function shortChangedWh(entry: Entry, measuredWh: bigint, { rules }: Serv
   const entitledWh = measuredWh < entry.requestedWh ? measuredWh : entry.requestedWh;
   const claimWh = entitledWh - (entry.creditedWh ?? 0n);
   return claimWh > tolerance(entitledWh, rules.meterToleranceBps, rules.toleranceFloorWh) ? claimWh : 0n;
+}
+
+/** When the first of the epochs that wait can be disputed no more, unix seconds; undefined while none waits. */
+export function disputeDeadline(settled: DerSituation["settled"]): number | undefined {
+  return settled.length === 0 ? undefined : Math.min(...settled.map(({ until }) => until));
 }
 
 /** A bond each, out of what lies above the lock; what is missing there is deposited first, as far as the purse goes. */

@@ -90,7 +90,9 @@ export function openMeter(spec: MeterSpec, log: Log): MeterSource | Device {
     case "sunspec":
       return sunspecDevice(spec);
     default:
-      return openSource(spec);
+      return openSource(spec, ({ gaps, stuck, ...report }) => {
+        log("recording opened", { ...report, gaps: gaps.length, stuck: stuck.length });
+      });
   }
 }
 

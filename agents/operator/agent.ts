@@ -17,7 +17,7 @@ import type { Agent } from "../runtime/run.ts";
 import { packEnergy } from "../settlement/rows.ts";
 import type { ReadingStore } from "../store/store.ts";
 import { committedIn, type Contradiction, contradictionsIn } from "./audit.ts";
-import { decide, type OperatorIntent, type Policy } from "./decide.ts";
+import { decide, type OperatorIntent, type Policy, rulingDeadline } from "./decide.ts";
 import { hear, type Hearing, type HearingRoom } from "./hearing.ts";
 
 /** A feeder meter and what it sees. */
@@ -108,7 +108,7 @@ export class OperatorAgent implements Agent {
   }
 
   get figures(): Figures {
-    return figuresOf(this.#options.connection, this.#follower);
+    return figuresOf(this.#options.connection, this.#follower, { deadline: rulingDeadline });
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Service } from "../chain/books.ts";
 import type { Ledger } from "../chain/ledger.ts";
+import { paged } from "../chain/pages.ts";
 import type { Dispute, FlowRequest } from "../chain/service-view.ts";
 
 /** How the Operator works. */
@@ -36,6 +37,12 @@ export type OperatorIntent =
   | { kind: "audit"; request: FlowRequest }
   | { kind: "release"; requestIds: bigint[] };
 
+/**
+ * How many DERs are commissioned, and requests released, in one transaction: each takes about 56,000 and 8,000 gas, so
+ * that a page uses a third of what a transaction may (16,777,216 gas, by EIP-7825), and leaves room for others in a block.
+ */
+export const [COMMISSIONINGS_PER_PAGE, RELEASES_PER_PAGE] = [100, 400];
+
 /** What the Operator does now: pure, from what it knows to what it wants done. */
 export function decide(policy: Policy, situation: OperatorSituation): OperatorIntent[] {
   return [
@@ -49,12 +56,24 @@ export function decide(policy: Policy, situation: OperatorSituation): OperatorIn
 }
 
 function rulings({ service, now }: OperatorSituation): OperatorIntent[] {
-  return [...service.view.disputes.values()]
-    .filter(
-      ({ status, raisedAt }) =>
-        status === "open" && now <= raisedAt + service.terms.rules.rulingWindowSeconds,
-    )
-    .map((dispute) => ({ kind: "rule", dispute }));
+  return undecided(service, now).map((dispute) => ({ kind: "rule", dispute }));
+}
+
+/** Disputes that can still be ruled on. */
+function undecided(service: Service, now: number): Dispute[] {
+  return [...service.view.disputes.values()].filter(
+    (dispute) => dispute.status === "open" && now <= ruleUntil(service, dispute),
+  );
+}
+
+function ruleUntil({ terms }: Service, { raisedAt }: Dispute): number {
+  return raisedAt + terms.rules.rulingWindowSeconds;
+}
+
+/** When the first of the disputes that wait can be ruled on no more, unix seconds; undefined while none waits. */
+export function rulingDeadline(service: Service, now: number): number | undefined {
+  const deadlines = undecided(service, now).map((dispute) => ruleUntil(service, dispute));
+  return deadlines.length === 0 ? undefined : Math.min(...deadlines);
 }
 
 /**
@@ -79,7 +98,8 @@ function releases({ service, now }: OperatorSituation): OperatorIntent[] {
     const lapsed = (request.firstEpoch + request.count) * epochSeconds + sweepWindowSeconds + 1;
     return now > (request.sweep?.sweptAt ?? lapsed) + disputeWindowSeconds;
   });
-  return over.length === 0 ? [] : [{ kind: "release", requestIds: over.map(({ id }) => id) }];
+  const ids = over.map(({ id }) => id);
+  return paged(ids, RELEASES_PER_PAGE).map((requestIds) => ({ kind: "release", requestIds }));
 }
 
 function funding({ funds }: Policy, { ledger, service }: OperatorSituation): OperatorIntent[] {
@@ -91,7 +111,10 @@ function commissionings({ service, inspected }: OperatorSituation): OperatorInte
   const waiting = [...service.view.agreements.values()]
     .filter(({ status, offeredMeter }) => status === "prospective" && inspected(offeredMeter))
     .map(({ der, offeredMeter }) => ({ der, meter: offeredMeter }));
-  return waiting.length === 0 ? [] : [{ kind: "commission", commissionings: waiting }];
+  return paged(waiting, COMMISSIONINGS_PER_PAGE).map((page) => ({
+    kind: "commission",
+    commissionings: page,
+  }));
 }
 
 /** The next order starts where the last one ends, but not in an epoch that has begun. */

@@ -12,7 +12,7 @@ export const startOperator: Start<OperatorConfig> = async (config, { keyOf, log 
   const { startBlock, confirmations, funds, epochsPerOrder, firstEpoch, untilEpoch } = config;
   const privateKey = await keyOf("walletKey", config.walletKey);
   const feeders = config.feeders.map(({ sources, ders }) => ({
-    source: sum(sources.map(openSource)),
+    source: sum(sources.map((each) => openSource(each))),
     feeds: (der: string) => ders === "all" || ders.includes(der),
   }));
   const { inspected } = config;

@@ -2,7 +2,7 @@ import { InvalidArgumentError, type Command } from "commander";
 import { getAddress, isAddress } from "ethers";
 import { z } from "zod/v4";
 
-import { NodeBehindError } from "../chain/endpoints.ts";
+import { ChainMismatchError, NodeBehindError } from "../chain/endpoints.ts";
 import { lookAt, type Onlooker, type Outlook, OutlookError } from "../chain/onlooker.ts";
 import type { Bundle } from "../evidence/format.ts";
 import { Failure, reasonOf } from "./failure.ts";
@@ -80,6 +80,7 @@ function isNodesFault(error: unknown): boolean {
   return (
     error instanceof OutlookError ||
     error instanceof NodeBehindError ||
+    error instanceof ChainMismatchError ||
     error instanceof SyntaxError ||
     error instanceof z.ZodError ||
     "code" in error

@@ -2,13 +2,15 @@ import { accessSync, constants } from "node:fs";
 import { dirname } from "node:path";
 
 import type { Command } from "commander";
-import { computeAddress, formatEther, type JsonRpcProvider } from "ethers";
+import { computeAddress, formatEther } from "ethers";
 
 import { connect, type Connection } from "../chain/connection.ts";
+import { lagOf } from "../chain/endpoints.ts";
 import { nodeAt } from "../chain/node.ts";
 import { termsOf } from "../chain/service-terms.ts";
 import { ConfigError } from "../runtime/config.ts";
 import { openKey } from "../runtime/keys.ts";
+import { networkOf } from "../runtime/link.ts";
 import { isOnServer, openReader } from "../store/open.ts";
 import { roomOf } from "../store/room.ts";
 import { StoreConnectionError, StoreError, StoreFileError } from "../store/store.ts";
@@ -63,15 +65,10 @@ function line({ check, outcome, says, mend }: Finding): string {
 
 async function examine(party: Party, shell: Shell): Promise<Finding[]> {
   const key = await keyFindings(party, shell);
-  const provider = nodeAt(party.config.rpcUrl);
-  try {
-    const node = await nodeFindings(party, provider);
-    const reached = node.every(({ outcome }) => outcome !== "failure");
-    const chain = reached && key.privateKey !== undefined ? await chainFindings(party, key.privateKey) : [];
-    return [...node, ...key.findings, ...chain, ...(await diskFindings(party))];
-  } finally {
-    provider.destroy();
-  }
+  const nodes = await nodesFindings(party);
+  const chain =
+    nodes.usable && key.privateKey !== undefined ? await chainFindings(party, key.privateKey) : [];
+  return [...nodes.findings, ...key.findings, ...chain, ...(await diskFindings(party))];
 }
 
 const ok = (check: string, says: string): Finding => ({ check, outcome: "ok", says, mend: "" });
@@ -88,63 +85,99 @@ const warning = (check: string, says: string, mend: string): Finding => ({
   mend,
 });
 
-// ------------------------------------------------------------------------------------------------------------ The node
+// ----------------------------------------------------------------------------------------------------------- The nodes
 
-async function nodeFindings({ config }: Party, provider: JsonRpcProvider): Promise<Finding[]> {
-  const { rpcUrl, chainId: wanted, registry } = config;
-  try {
-    const { chainId } = await provider.getNetwork();
-    const block = await provider.getBlock("latest");
-    const code = await provider.getCode(registry);
+/** What a node says, or why it says nothing. The rest of its URL may be a secret. */
+type NodeState = { readonly host: string } & (
+  | { readonly error: Error }
+  | { readonly chainId: bigint; readonly number: number; readonly timestamp: number; readonly code: string }
+);
+type Answering = Extract<NodeState, { chainId: bigint }>;
+
+/** Whether the agent has a node to ask; and of each one that it is told of, what keeps it from being asked. */
+async function nodesFindings({ config }: Party): Promise<{ findings: Finding[]; usable: boolean }> {
+  const { chainId: wanted, maxLagBlocks, maxHeadAgeSeconds, registry } = config;
+  const urls = [config.rpcUrl, ...config.otherRpcUrls];
+  const states = await Promise.all(urls.map((url) => stateOf(url, registry)));
+  const answering = states.filter((state): state is Answering => "chainId" in state);
+  const chainId = wanted === undefined ? answering[0]?.chainId : BigInt(wanted);
+  const highest = Math.max(...answering.map(({ number }) => number));
+  const faultOf = (state: Answering): string | undefined =>
+    lagOf(state, highest, { maxLagBlocks, maxHeadAgeSeconds });
+  const inOrder = answering.filter((state) => state.chainId === chainId && faultOf(state) === undefined);
+  const [first] = inOrder;
+  // Another one is asked meanwhile.
+  const unasked = first === undefined ? failure : warning;
+  const findings = states.flatMap((state) => {
+    if ("error" in state) {
+      const mend = "start the node, or set rpcUrl (POF_RPC_URL) or otherRpcUrls to those that run";
+      return [unasked("node", `${state.host}: ${reasonOf(state.error)}`, mend)];
+    }
+    const fault = faultOf(state);
     return [
-      ok("node", `${rpcUrl} answers`),
-      chainFinding(chainId, wanted),
-      clockFinding(block?.timestamp ?? 0),
-      code === "0x"
-        ? failure(
-            "registry",
-            `no contract at ${registry}`,
-            "set registry to the address that the deployment printed",
-          )
-        : ok("registry", `a contract at ${registry}`),
+      fault === undefined
+        ? ok("node", `${state.host} answers`)
+        : unasked("node", `${state.host}: ${fault}`, "see that it is in step with its chain"),
+      chainFinding(state, chainId, wanted === undefined, unasked),
+      clockFinding(state),
+      registryFinding(state, registry),
     ];
+  });
+  return { findings, usable: inOrder.some(({ code }) => code !== "0x") };
+}
+
+async function stateOf(url: string, registry: string): Promise<NodeState> {
+  const { host } = new URL(url);
+  const node = nodeAt(url);
+  try {
+    const { chainId } = await node.getNetwork();
+    const { number = 0, timestamp = 0 } = (await node.getBlock("latest")) ?? {};
+    return { host, chainId, number, timestamp, code: await node.getCode(registry) };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    return [
-      failure("node", `${rpcUrl}: ${reasonOf(error)}`, "start the node, or set rpcUrl (POF_RPC_URL) to one"),
-    ];
+    return { host, error };
+  } finally {
+    node.destroy();
   }
 }
 
-function chainFinding(chainId: bigint, wanted: number | undefined): Finding {
-  if (wanted === undefined) {
-    return warning(
-      "chain",
-      `chain ${chainId}, and any other would do`,
-      `set chainId: ${chainId} if it is the right one`,
-    );
+function chainFinding(
+  { host, chainId }: Answering,
+  wanted: bigint | undefined,
+  isOpen: boolean,
+  unasked: typeof failure,
+): Finding {
+  if (wanted !== chainId) {
+    const mend = "set rpcUrl and otherRpcUrls to nodes of the right chain";
+    return unasked("chain", `${host}: expected chain ${wanted}, received ${chainId}`, mend);
   }
-  if (BigInt(wanted) !== chainId) {
-    return failure(
-      "chain",
-      `expected chain ${wanted}, received ${chainId}`,
-      "set rpcUrl to a node of the right chain",
-    );
-  }
-  return ok("chain", `chain ${chainId}`);
+  const says = `${host} is of chain ${chainId}`;
+  if (!isOpen) return ok("chain", says);
+  return warning(
+    "chain",
+    `${says}, and any other would do`,
+    `set chainId: ${chainId} if it is the right one`,
+  );
 }
 
-function clockFinding(blockTime: number): Finding {
-  const age = Math.floor(Date.now() / 1000) - blockTime;
+function registryFinding({ host, code }: Answering, registry: string): Finding {
+  if (code !== "0x") return ok("registry", `${host} has a contract at ${registry}`);
+  const mend = "set registry to the address that the deployment printed";
+  return failure("registry", `${host} has no contract at ${registry}`, mend);
+}
+
+function clockFinding({ host, timestamp }: Answering): Finding {
+  const age = Math.floor(Date.now() / 1000) - timestamp;
+  const newest = `the newest block of ${host}`;
   if (age > OLD_BLOCK_SECONDS) {
     const mend = "see that the node is in step with its chain, and that this machine's clock is not fast";
-    return warning("clock", `the newest block is ${age} s old by this clock`, mend);
+    return warning("clock", `${newest} is ${age} s old by this clock`, mend);
   }
   if (age < -CLOCK_AHEAD_SECONDS) {
     const mend = "let this machine's clock be set from the network (timedatectl set-ntp true)";
-    return warning("clock", `the newest block is ${-age} s in the future of this clock`, mend);
+    return warning("clock", `${newest} is ${-age} s in the future of this clock`, mend);
   }
-  return ok("clock", `the newest block is ${age} s from this clock`);
+  return ok("clock", `${newest} is ${age} s from this clock`);
 }
 
 // ------------------------------------------------------------------------------------------------------------ The keys
@@ -178,10 +211,10 @@ async function keyFindings(
 // ----------------------------------------------------------------------------------------------------------- The chain
 
 async function chainFindings(party: Party, privateKey: string): Promise<Finding[]> {
-  const { rpcUrl, registry } = party.config;
+  const { registry } = party.config;
   let connection: Connection | undefined;
   try {
-    connection = await connect({ rpcUrl, registry, privateKey });
+    connection = await connect({ ...networkOf(party.config), privateKey });
     return [await roleFinding(party, connection), await gasFinding(connection)];
   } catch (error) {
     if (!(error instanceof Error && "code" in error)) throw error;

@@ -7,6 +7,7 @@ import { derSchema } from "../der/config.ts";
 import { operatorSchema } from "../operator/config.ts";
 import { fieldsIn, loadConfig } from "../runtime/config-file.ts";
 import type { agentSchema } from "../runtime/config.ts";
+import { networkOf } from "../runtime/link.ts";
 import type { Environment } from "../runtime/terminal.ts";
 import { openReader } from "../store/open.ts";
 import type { StoreReader } from "../store/store.ts";
@@ -49,13 +50,17 @@ export interface Desk extends Onlooker {
   readonly store: StoreReader;
 }
 
+/** Looks at a party's chain, by the nodes that its agent asks, for as long as `work` takes. @throws {Failure} */
+export function lookingAs<T>({ config, file }: Party, work: (onlooker: Onlooker) => Promise<T>): Promise<T> {
+  const nodes = config.otherRpcUrls.length === 0 ? "the rpcUrl" : "each of rpcUrl and otherRpcUrls";
+  return looking({ ...networkOf(config), fromBlock: config.startBlock }, `${nodes} of ${file}`, work);
+}
+
 /** Opens a party's store, which its agent may be writing to, and looks at its chain, for as long as `work` takes. */
-export async function atDesk<T>({ config, file }: Party, work: (desk: Desk) => Promise<T>): Promise<T> {
-  const { rpcUrl, registry, startBlock: fromBlock } = config;
-  const store = await openReader(config.store);
+export async function atDesk<T>(party: Party, work: (desk: Desk) => Promise<T>): Promise<T> {
+  const store = await openReader(party.config.store);
   try {
-    const outlook = { rpcUrl, registry, fromBlock };
-    return await looking(outlook, `the rpcUrl of ${file}`, (onlooker) => work({ ...onlooker, store }));
+    return await lookingAs(party, (onlooker) => work({ ...onlooker, store }));
   } finally {
     await store.close();
   }

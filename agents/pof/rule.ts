@@ -6,6 +6,7 @@ import { connect } from "../chain/connection.ts";
 import { RefusedError } from "../chain/refusal.ts";
 import { type Fault, FAULTS } from "../chain/service-view.ts";
 import { openKey } from "../runtime/keys.ts";
+import { networkOf } from "../runtime/link.ts";
 import { disputeId } from "./chain.ts";
 import { Failure, reasonOf } from "./failure.ts";
 import { atDesk, type Desk, operatorOf, type Party, servicesOf } from "./party.ts";
@@ -111,8 +112,7 @@ async function send(
   { service, dispute, hearing }: HeardDispute,
   { award, fault }: RuleOptions,
 ): Promise<string> {
-  const { rpcUrl, registry } = config;
-  const connection = await connect({ rpcUrl, registry, privateKey });
+  const connection = await connect({ ...networkOf(config), privateKey });
   try {
     const aria = connection.ariaAt(service.address);
     const receipt = await connection.send(

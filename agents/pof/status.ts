@@ -7,8 +7,9 @@ import { addressOfKey } from "../runtime/keys.ts";
 import { isOnServer, openReader } from "../store/open.ts";
 import { roomOf } from "../store/room.ts";
 import { StoreError } from "../store/store.ts";
-import { looking, whole } from "./chain.ts";
-import { type Party, partyOf } from "./party.ts";
+import { whole } from "./chain.ts";
+import { lookingAs, type Party, partyOf } from "./party.ts";
+import { agentWords, type RunningAgent, runningAgent } from "./running-agent.ts";
 import type { Shell } from "./shell.ts";
 import { grouped, jsonText, timeOf } from "./words.ts";
 
@@ -33,10 +34,7 @@ export function addStatus(program: Command, shell: Shell): void {
     .action(async ({ config, epochs, json }: StatusOptions) => {
       const party = partyOf(config, shell.env);
       const address = await addressOfKey("walletKey", party.config.walletKey, shell);
-      const { rpcUrl, registry, startBlock: fromBlock } = party.config;
-      const status = await looking({ rpcUrl, registry, fromBlock }, `the rpcUrl of ${config}`, (onlooker) =>
-        statusOf(party, address, onlooker, epochs),
-      );
+      const status = await lookingAs(party, (onlooker) => statusOf(party, address, onlooker, epochs));
       shell.stdout.write(`${json ? jsonText(status) : report(status)}\n`);
     });
 }
@@ -58,6 +56,8 @@ interface Status {
     awardedWh: bigint;
   }[];
   readonly store: StoreHealth;
+  /** Null where the configuration has no port to ask it on. */
+  readonly agent: RunningAgent | null;
 }
 
 interface Epoch {
@@ -111,6 +111,7 @@ async function statusOf(party: Party, address: string, onlooker: Onlooker, count
       .filter((dispute) => own === undefined || dispute.account === own)
       .map(({ id, epoch, claimWh, status, awardedWh = 0n }) => ({ id, epoch, claimWh, status, awardedWh })),
     store: await storeHealth(party.config.store),
+    agent: (await runningAgent(party.config)) ?? null,
   };
 }
 
@@ -176,7 +177,8 @@ async function storeHealth(file: string): Promise<StoreHealth> {
 
 // -------------------------------------------------------------------------------------------------------------- Output
 
-function report({ role, address, chain, money, agreements, epochs, disputes, store }: Status): string {
+function report(status: Status): string {
+  const { role, address, chain, money, agreements, epochs, disputes, store, agent } = status;
   const rows: [string, string][] = [
     ["party", `${role} ${address}`],
     ["chain", `${chain.chainId}, block ${chain.block} of ${timeOf(chain.blockTime)} UTC`],
@@ -188,6 +190,7 @@ function report({ role, address, chain, money, agreements, epochs, disputes, sto
     ],
     [role === "der" ? "agreement" : "agreements", pairs(agreements)],
     ["store", storeWords(store, chain.block)],
+    ...(agent === null ? [] : [["agent", agentWords(agent)] as [string, string]]),
   ];
   const table = new Table({ style: { head: [], border: [] } });
   table.push(...rows);

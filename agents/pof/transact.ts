@@ -5,9 +5,9 @@ import { connect, type Connection } from "../chain/connection.ts";
 import type { ChainFollower } from "../chain/follower.ts";
 import { refusalIn, RefusedError } from "../chain/refusal.ts";
 import { openKey } from "../runtime/keys.ts";
-import { looking } from "./chain.ts";
+import { networkOf } from "../runtime/link.ts";
 import { Failure, reasonOf } from "./failure.ts";
-import { type Party, partyOf, type PartyRole } from "./party.ts";
+import { lookingAs, type Party, partyOf, type PartyRole } from "./party.ts";
 import type { Shell } from "./shell.ts";
 import { grouped, jsonText } from "./words.ts";
 
@@ -63,16 +63,9 @@ export async function transact(
       `${config} is the configuration of the ${party.role}: this is for ${roles.join(", ")}`,
     );
   }
-  const { rpcUrl, chainId, registry, startBlock: fromBlock, walletKey } = party.config;
-  const privateKey = await openKey("walletKey", walletKey, shell);
-  const outlook = {
-    rpcUrl,
-    registry,
-    fromBlock,
-    ...(chainId === undefined ? {} : { chainId: BigInt(chainId) }),
-  };
-  await looking(outlook, `the rpcUrl of ${config}`, async ({ follower }) => {
-    const connection = await connect({ rpcUrl, registry, privateKey });
+  const privateKey = await openKey("walletKey", party.config.walletKey, shell);
+  await lookingAs(party, async ({ follower }) => {
+    const connection = await connect({ ...networkOf(party.config), privateKey });
     try {
       const account = follower.ledger.accountOf(connection.wallet.address);
       const planned = await plan({ party, connection, follower, account });

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 
 import { collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
 
+import type { MeterCounters } from "../metering/devices/device.ts";
 import { roomOf } from "../store/room.ts";
 import type { Figures } from "./figures.ts";
 import { listen } from "./listen.ts";
@@ -31,6 +32,11 @@ const GAUGES: readonly (readonly [
     "pof_reorganisation_depth_blocks",
     "How many blocks the last reorganisation dropped",
     ({ reorganisationDepth }) => reorganisationDepth,
+  ],
+  [
+    "pof_deadline_seconds",
+    "Seconds from the last block until it is too late to rule (Operator), sweep (Aggregator) or dispute (DER)",
+    ({ deadlineSeconds }) => deadlineSeconds,
   ],
 ];
 
@@ -63,6 +69,7 @@ export class Metrics {
     this.#lateSeconds = Math.max(LATE_SECONDS, LATE_POLLS * pollSeconds);
     for (const [name, help, valueOf] of GAUGES) this.#gauge(name, help, valueOf);
     this.#nodeInUse();
+    this.#meterEvents();
   }
 
   /** Lets an agent's figures be asked for. */
@@ -97,6 +104,21 @@ export class Metrics {
         this.reset();
         const host = node();
         if (host !== undefined) this.set({ node: host }, 1);
+      },
+    });
+  }
+
+  /** Counted by the meter, since the agent started. */
+  #meterEvents(): void {
+    const counted = (): Readonly<MeterCounters> | undefined => this.#figures?.().meter;
+    new Counter({
+      name: "pof_meter_events_total",
+      help: "What happened to the meter's device, by kind; none without a device",
+      labelNames: ["event"],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        for (const [event, count] of Object.entries(counted() ?? {})) this.inc({ event }, count);
       },
     });
   }

@@ -17,9 +17,9 @@ export interface LocalNode {
   stop(): Promise<void>;
 }
 
-/** Starts Hardhat's chain on a free port, and waits until it answers. */
-export async function startNode(): Promise<LocalNode> {
-  const port = await freePort();
+/** Starts Hardhat's chain, on a free port if none is named, and waits until it answers. */
+export async function startNode(wantedPort?: number): Promise<LocalNode> {
+  const port = wantedPort ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   const node = spawn(process.execPath, ["--import", "tsx", CHAIN, String(port)], {
     stdio: ["ignore", "pipe", "pipe"],

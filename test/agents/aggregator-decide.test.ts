@@ -6,9 +6,12 @@ import {
   type AggregatorSituation,
   decide,
   type Policy,
+  sweepDeadline,
 } from "../../agents/aggregator/decide.ts";
-import { distribute, type Offer, paged, shortfalls } from "../../agents/aggregator/distribute.ts";
-import type { Agreement } from "../../agents/chain/service-view.ts";
+import { distribute, type Offer, shortfalls } from "../../agents/aggregator/distribute.ts";
+import { paged } from "../../agents/chain/pages.ts";
+import type { RequestRow } from "../../agents/settlement/rows.ts";
+import type { Agreement, FlowRequest, Order } from "../../agents/chain/service-view.ts";
 import {
   agreement,
   type Books,
@@ -93,6 +96,17 @@ describe("The Aggregator decides", function () {
     it("each once", function () {
       expect(swept(end, { sweep: sweepAt(end, 0n, 0n) })).to.equal(0);
       expect(swept(end, { released: true })).to.equal(0);
+    });
+
+    it("by the end of the first sweep window that is not over", function () {
+      const deadline = (now: number, ...requests: FlowRequest[]) => sweepDeadline(service({ requests }), now);
+      const [early, late] = [flowRequest(98), flowRequest(99)];
+      expect(deadline(end, late, early)).to.equal(end);
+      expect(deadline(end + 1, late, early)).to.equal(end + 900);
+      expect(deadline(end - 1, late), "it is not over").to.be.undefined;
+      expect(deadline(end + 901, late, early)).to.be.undefined;
+      expect(deadline(end, { ...early, sweep: sweepAt(end, 0n) }, { ...late, released: true })).to.be
+        .undefined;
     });
 
     it("before it requests", function () {
@@ -202,6 +216,94 @@ describe("The Aggregator decides", function () {
       );
       expect(pages.map(({ rows }) => rows.map(({ account }) => account))).to.deep.equal([[5n, 6n], [7n]]);
       expect(requested({ orders: large, agreements: THREE }, {}, { figuresPerRequest: 1 })).to.have.length(3);
+    });
+
+    describe("the rest of a run that it was kept from after some of its pages,", function () {
+      const policy: Partial<Policy> = { epochsPerSweep: 2, figuresPerRequest: 2 };
+      const rows = (...accounts: bigint[]): RequestRow[] =>
+        accounts.map((account) => ({ account, price: 30_000n, powerW: 10_000n, energyWh: [2_000n, 1_000n] }));
+      /** Of three DERs, these were asked for epochs 101 and 102. */
+      const after = (...accounts: bigint[]): Books => {
+        const request = flowRequest(101, { count: 2 }, rows(...accounts));
+        const ordered: Order = { ...order(101, 6_000n, 6_000n), undrawn: [request] };
+        return { orders: [ordered], requests: [request], agreements: THREE };
+      };
+      const accountsOf = (...args: Parameters<typeof requested>): bigint[] =>
+        requested(...args).flatMap((request) => request.rows.map(({ account }) => account));
+
+      it("to those that were not asked, and of what is left", function () {
+        const pages = requested(after(5n), {}, policy);
+        expect(pages.map((page) => [page.firstEpoch, page.count])).to.deep.equal([
+          [101, 2],
+          [101, 2],
+        ]);
+        expect(
+          pages.flatMap((page) => page.rows.map(({ account, energyWh }) => [account, energyWh])),
+        ).to.deep.equal([
+          [6n, [2_000n, 2_000n]],
+          [7n, [2_000n, 2_000n]],
+        ]);
+        expect(accountsOf(after(5n, 6n, 7n), {}, policy)).to.be.empty;
+      });
+
+      it("for the same run, whatever the policy is by now", function () {
+        const [page] = requested(after(5n), {}, { epochsPerSweep: 9, figuresPerRequest: 2 });
+        expect(page).to.include({ firstEpoch: 101, count: 2 });
+      });
+
+      it("not after a page that was not full: it was the last", function () {
+        expect(accountsOf(after(5n), {}, { ...policy, figuresPerRequest: 4 })).to.be.empty;
+        expect(accountsOf(after(5n, 6n), {}, { ...policy, figuresPerRequest: 4 })).to.deep.equal([7n]);
+      });
+
+      it("not once it has begun, nor in a pause, nor without its order", function () {
+        expect(accountsOf(after(5n), { epoch: 101 }, policy), "its second epoch is to come").to.be.empty;
+        expect(accountsOf({ ...after(5n), paused: true }, {}, policy)).to.be.empty;
+        expect(accountsOf({ ...after(5n), orders: [] }, {}, policy)).to.be.empty;
+        expect(accountsOf({ ...after(5n), orders: [order(101, 6_000n)] }, {}, policy), "too short").to.be
+          .empty;
+      });
+
+      it("just as it would have been requested without a break, each DER once", function () {
+        const fleet = fc.uniqueArray(
+          fc.record({
+            account: fc.bigInt({ min: 3n, max: 60n }),
+            price: fc.bigInt({ min: 1n, max: 5n }),
+            forecast: fc.bigInt({ min: 0n, max: 2_500n }),
+          }),
+          { minLength: 1, maxLength: 20, selector: ({ account }) => account },
+        );
+        const scene = fc.record({
+          fleet,
+          baselineWh: fc.array(fc.bigInt({ min: 0n, max: 20_000n }), { minLength: 1, maxLength: 3 }),
+          figuresPerRequest: fc.integer({ min: 1, max: 12 }),
+          stopAfter: fc.integer({ min: 0, max: 20 }),
+        });
+        fc.assert(
+          fc.property(scene, ({ fleet: ders, baselineWh, figuresPerRequest, stopAfter }) => {
+            const agreements = ders.map(({ account, price }) =>
+              agreement({ account, price, der: `${account}` }),
+            );
+            const forecasts = new Map(ders.map(({ account, forecast }) => [`${account}`, forecast]));
+            const balances = Object.fromEntries(ders.map(({ account }) => [`${account}`, 1_000_000n]));
+            const change = {
+              forecastWh: (der: string, epoch: number) => forecasts.get(der)! + BigInt(epoch % 2),
+              ledger: ledger({ ...balances, 2: 5_000_000n }),
+            };
+            const ask = (made: readonly FlowRequest[]): ReturnType<typeof requested> => {
+              const ordered: Order = { ...order(101, ...baselineWh), undrawn: [...made] };
+              const books = { agreements, orders: [ordered], requests: made };
+              return requested(books, change, { epochsPerSweep: 3, figuresPerRequest });
+            };
+            const all = ask([]);
+            const made = all
+              .slice(0, stopAfter)
+              .map((page, i) => flowRequest(101, { id: BigInt(i), count: page.count }, page.rows));
+            const rest = all.slice(stopAfter).map((page) => page.rows);
+            expect(ask(made).map((page) => page.rows)).to.deep.equal(rest);
+          }),
+        );
+      });
     });
   });
 });

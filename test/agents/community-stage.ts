@@ -117,12 +117,14 @@ export class Community {
   /**
    * @param baselineWh what the Operator orders in each epoch from `firstEpoch` on
    * @param aggregatorsLink what stands between the Aggregator's agent and the chain
+   * @param figuresPerRequest of the Aggregator
    */
   async start(
     baselineWh: bigint,
     firstEpoch: number,
     epochsPerOrder: number,
     aggregatorsLink = (link: Connection): Connection => link,
+    figuresPerRequest = 1_000,
   ): Promise<void> {
     const { chain, plants } = this;
     const byAddress = new Map(plants.map((plant) => [this.addressOf(plant), plant]));
@@ -130,7 +132,7 @@ export class Community {
       connection: aggregatorsLink(await chain.link(AGGREGATOR_KEY)),
       store: this.openStore("aggregator"),
       startBlock: 0,
-      policy: { epochsPerSweep: 1, figuresPerRequest: 1_000, promisedPercent: PROMISED_PERCENT },
+      policy: { epochsPerSweep: 1, figuresPerRequest, promisedPercent: PROMISED_PERCENT },
       connected: (der) => {
         const plant = byAddress.get(der);
         return plant && { source: plant.aggregatorSees, forecast: plant.forecast };

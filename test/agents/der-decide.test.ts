@@ -2,7 +2,13 @@ import { expect } from "chai";
 import fc from "fast-check";
 
 import type { Entry } from "../../agents/chain/service-view.ts";
-import { decide, type DerSituation, shortChangedWh, type Wishes } from "../../agents/der/decide.ts";
+import {
+  decide,
+  disputeDeadline,
+  type DerSituation,
+  shortChangedWh,
+  type Wishes,
+} from "../../agents/der/decide.ts";
 import { agreement, dispute, EPOCH_SECONDS, flowRequest, TERMS } from "./situations.ts";
 
 const WISHES: Wishes = { powerW: 10_000n, price: 30_000n, leaveAtEpoch: undefined };
@@ -98,7 +104,13 @@ describe("A DER decides", function () {
   });
 
   describe("to dispute", function () {
-    const shorted = { epoch: 99, entry: entry(2_000n, 600n), measuredWh: 2_000n };
+    const until = SITUATION.now + 100;
+    const shorted = { epoch: 99, entry: entry(2_000n, 600n), measuredWh: 2_000n, until };
+
+    it("by the end of the first dispute window", function () {
+      expect(disputeDeadline([])).to.be.undefined;
+      expect(disputeDeadline([{ ...shorted, until: until + 1 }, shorted])).to.equal(until);
+    });
 
     it("an epoch in which it was credited too little", function () {
       expect(decide(WISHES, { ...SITUATION, settled: [shorted] })).to.deep.equal([
@@ -107,7 +119,7 @@ describe("A DER decides", function () {
     });
 
     it("an epoch that was never swept", function () {
-      const unswept = { epoch: 99, entry: entry(2_000n), measuredWh: 1_500n };
+      const unswept = { epoch: 99, entry: entry(2_000n), measuredWh: 1_500n, until };
       expect(decide(WISHES, { ...SITUATION, settled: [unswept] })).to.deep.equal([
         { kind: "dispute", epoch: 99, entry: unswept.entry, bondShort: 0n },
       ]);
@@ -117,7 +129,7 @@ describe("A DER decides", function () {
       const claims = (creditedWh: bigint, measuredWh = 2_000n): number =>
         decide(WISHES, {
           ...SITUATION,
-          settled: [{ epoch: 99, entry: entry(2_000n, creditedWh), measuredWh }],
+          settled: [{ epoch: 99, entry: entry(2_000n, creditedWh), measuredWh, until }],
         }).length;
       expect(claims(1_960n)).to.equal(0); // 2 % of 2000 Wh
       expect(claims(1_959n)).to.equal(1);

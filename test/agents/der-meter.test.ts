@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -41,6 +41,30 @@ describe("The meter in a DER's configuration", function () {
       timeoutSeconds: 5,
       staleAfterSeconds: 60,
     });
+  });
+
+  it("tells what was done to the data of a recording", function () {
+    const file = join(folder, "plant.csv");
+    const rows = ["t,p", "2026-06-20T12:00:00Z,100", "2026-06-20T12:15:00Z,", "2026-06-20T12:30:00Z,-5"];
+    writeFileSync(
+      file,
+      [...rows, "2026-06-20T12:30:00Z,7", "no time,1", "2026-06-20T13:15:00Z,90"].join("\n"),
+    );
+    const told: [event: string, fields: unknown][] = [];
+    const spec = meterSpec.parse({ kind: "replay", file, column: "p", unit: "W" });
+    openMeter(spec, (event, fields) => told.push([event, fields]));
+    expect(told.map(([event]) => event)).to.deep.equal(["recording opened"]);
+    const counted = {
+      rows: 6,
+      used: 3,
+      negative: 1,
+      empty: 1,
+      duplicates: 1,
+      unparseable: 1,
+      gaps: 1,
+      stuck: 0,
+    };
+    expect(told[0]?.[1]).to.include(counted);
   });
 
   it("is opened as what it is, whether or not the device answers", async function () {

@@ -168,7 +168,7 @@ describe("Agents whose meters are devices, on a local node", function () {
       [plants[1], 10n],
     ] as const) {
       const agent = community.derOf(plant);
-      expect(agent.meterCounters).to.include({ implausible: 0, restarts: 0, unreachable: 0, malformed: 0 });
+      expect(agent.figures.meter).to.include({ implausible: 0, restarts: 0, unreachable: 0, malformed: 0 });
       await agent.close();
       const store = community.openStore(plant.name);
       const readings = await store.readingsBetween(key(plant), 0, Infinity);

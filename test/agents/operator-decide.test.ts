@@ -2,10 +2,13 @@ import { expect } from "chai";
 
 import type { Ledger } from "../../agents/chain/ledger.ts";
 import {
+  COMMISSIONINGS_PER_PAGE,
   decide,
   type OperatorIntent,
   type OperatorSituation,
   type Policy,
+  RELEASES_PER_PAGE,
+  rulingDeadline,
 } from "../../agents/operator/decide.ts";
 import {
   agreement,
@@ -49,14 +52,21 @@ function decisions(
   );
 }
 
+function allOf<K extends OperatorIntent["kind"]>(
+  kind: K,
+  intents: readonly OperatorIntent[],
+): Extract<OperatorIntent, { kind: K }>[] {
+  return intents.filter((intent) => intent.kind === kind) as Extract<OperatorIntent, { kind: K }>[];
+}
+
 /** The decision of one kind, alone of its kind; undefined if there is none. */
 function decision<K extends OperatorIntent["kind"]>(
   kind: K,
   intents: readonly OperatorIntent[],
 ): Extract<OperatorIntent, { kind: K }> | undefined {
-  const those = intents.filter((intent) => intent.kind === kind);
+  const those = allOf(kind, intents);
   expect(those.length).to.be.at.most(1);
-  return those[0] as Extract<OperatorIntent, { kind: K }> | undefined;
+  return those[0];
 }
 
 const ORDERED = { orders: [order(100, 1n, 1n, 1n, 1n)] };
@@ -105,6 +115,24 @@ describe("The Operator decides", function () {
     });
   });
 
+  it("to commission, and to release, in pages that each fit a transaction", function () {
+    const waiting = Array.from({ length: 2 * COMMISSIONINGS_PER_PAGE + 1 }, (_, i) =>
+      agreement({ account: BigInt(i), der: `${i}`, status: "prospective" }),
+    );
+    const pages = allOf("commission", decisions({ ...ORDERED, agreements: waiting }));
+    const page = COMMISSIONINGS_PER_PAGE;
+    expect(pages.map(({ commissionings }) => commissionings.length)).to.deep.equal([page, page, 1]);
+    const ders = pages.flatMap(({ commissionings }) => commissionings.map(({ der }) => der));
+    expect(ders).to.deep.equal(waiting.map(({ der }) => der));
+
+    const over = Array.from({ length: RELEASES_PER_PAGE + 1 }, (_, i) => flowRequest(50, { id: BigInt(i) }));
+    const ids = allOf("release", decisions({ ...ORDERED, requests: over })).map(
+      ({ requestIds }) => requestIds,
+    );
+    expect(ids.map(({ length }) => length)).to.deep.equal([RELEASES_PER_PAGE, 1]);
+    expect(ids.flat()).to.deep.equal(over.map(({ id }) => id));
+  });
+
   describe("to order", function () {
     it("what the grid needs, from the next epoch on", function () {
       expect(decisions({})).to.deep.equal([
@@ -146,6 +174,19 @@ describe("The Operator decides", function () {
         { kind: "rule", dispute: first },
         { kind: "rule", dispute: second },
       ]);
+    });
+
+    it("by the end of the first ruling window that is not over", function () {
+      const deadline = (...raised: [at: number, change?: Parameters<typeof dispute>[1]][]) =>
+        rulingDeadline(
+          service({
+            disputes: raised.map(([at, change], i) => dispute(NOW - at, { id: BigInt(i), ...change })),
+          }),
+          NOW,
+        );
+      expect(deadline()).to.be.undefined;
+      expect(deadline([100], [1_700], [1_801])).to.equal(NOW + 100);
+      expect(deadline([1_700, { status: "ruled" }], [1_801])).to.be.undefined;
     });
 
     it("on none that is over, or overdue", function () {

@@ -1,11 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect } from "chai";
+import { toQuantity } from "ethers";
 
-import { ChainMismatchError, lagOf } from "../../agents/chain/endpoints.ts";
+import {
+  ChainMismatchError,
+  type EndpointRules,
+  lagOf,
+  NodeBehindError,
+} from "../../agents/chain/endpoints.ts";
 import { type Node, nodeAt } from "../../agents/chain/node.ts";
 import { type LocalNode, startNode } from "../../scripts/demo/node.ts";
-import { type Answer, FaultyNode, HONEST } from "./faulty-node.ts";
+import { type Answer, FaultyNode, HONEST, type Manner } from "./faulty-node.ts";
 
 const CHAIN = 31_337n;
 const RULES = { chainId: CHAIN, maxLagBlocks: 8 };
@@ -44,7 +50,11 @@ describe("Several nodes of a chain", function () {
     await node.stop();
   });
 
-  function connected(url = urls[0], otherUrls: readonly string[] = [urls[1]], rules = RULES): Node {
+  function connected(
+    url = urls[0],
+    otherUrls: readonly string[] = [urls[1]],
+    rules: EndpointRules = RULES,
+  ): Node {
     const provider = nodeAt(url, { otherUrls, rules, told: (event, fields) => told.push([event, fields]) });
     opened.push(provider);
     return provider;
@@ -59,7 +69,8 @@ describe("Several nodes of a chain", function () {
     const provider = connected();
     expect((await provider.getNetwork()).chainId).to.equal(CHAIN);
     for (let i = 0; i < 5; i += 1) await provider.getBlockNumber();
-    expect([first.asked.get("eth_blockNumber"), second.asked.size]).to.deep.equal([5, 0]);
+    const asked = [first, second].map((one) => one.asked.get("eth_blockNumber"));
+    expect(asked).to.deep.equal([5, undefined]);
   });
 
   const faults: [what: string, answer: Answer][] = [
@@ -100,7 +111,7 @@ describe("Several nodes of a chain", function () {
       () => expect.fail("was not refused"),
       (error: unknown) => expect(error).to.have.property("code", "CALL_EXCEPTION"),
     );
-    expect(second.asked.size).to.equal(0);
+    expect(second.asked.has("eth_call")).to.be.false;
   });
 
   it("if none is of the right chain, it says so", async function () {
@@ -131,17 +142,87 @@ describe("Several nodes of a chain", function () {
     expect(lagOf(at(100), 100, timed, 1_061)).to.equal("its newest block is 61 s old");
   });
 
-  it("one can be asked by WebSocket, and again after the connection was lost", async function () {
-    const local = await startNode();
-    const provider = connected(local.url.replace("http", "ws"), []);
-    expect((await provider.getNetwork()).chainId).to.equal(CHAIN);
-    const blocks = await Promise.all(Array.from({ length: 5 }, () => provider.getBlock("latest")));
-    expect(blocks.map((block) => block?.number)).to.deep.equal([0, 0, 0, 0, 0]);
+  describe("one that begins to lag", function () {
+    const often = { ...RULES, restMs: 300 };
+    const past = (): Promise<void> => sleep(often.restMs + 50);
+    const lags: Manner = ({ method }) =>
+      method === "eth_getBlockByNumber" ? { result: { number: "0x0", timestamp: "0x0" } } : undefined;
+
+    before(async function () {
+      const provider = nodeAt(node.url);
+      await provider.getNetwork();
+      await provider.send("hardhat_mine", [toQuantity(RULES.maxLagBlocks + 1)]);
+      provider.destroy();
+    });
+
+    it("is left as long as it does, and taken again once it has caught up", async function () {
+      const provider = connected(urls[0], [urls[1]], often);
+      await provider.getBlockNumber();
+      expect(events()).to.deep.equal(["node in use first"]);
+
+      first.manner = lags;
+      for (let look = 0; look < 3; look += 1) {
+        await past();
+        await provider.getBlockNumber();
+        expect(provider.inUse).to.equal(new URL(urls[1]).host);
+      }
+      const rest = { node: new URL(urls[0]).host, reason: "it is 9 blocks behind" };
+      expect(told.slice(1, 3)).to.deep.equal([
+        ["node rests", rest],
+        ["node in use", { node: new URL(urls[1]).host }],
+      ]);
+
+      first.manner = HONEST;
+      await past();
+      await provider.getBlockNumber(); // looks at all of them
+      expect(provider.inUse).to.equal(new URL(urls[0]).host);
+    });
+
+    it("is of no use where all of them are too old", async function () {
+      const provider = connected(urls[0], [urls[1]], { ...often, maxHeadAgeSeconds: 60 });
+      second.manner = first.manner = lags;
+      await provider.getNetwork().then(
+        () => expect.fail("was asked"),
+        (error: unknown) => {
+          expect(error).to.be.instanceOf(NodeBehindError);
+          expect(error).to.have.property("message", "no node has the newest blocks");
+        },
+      );
+    });
+
+    it("or hangs, holds nobody up for long", async function () {
+      first.manner = () => new Promise(() => undefined);
+      const provider = connected(urls[0], [urls[1]], often);
+      const asked = performance.now();
+      await provider.getNetwork();
+      expect(performance.now() - asked).to.be.below(5_000);
+      expect(told[0]).to.deep.equal([
+        "node rests",
+        { node: new URL(urls[0]).host, reason: "no answer in 0.3 s" },
+      ]);
+    });
+  });
+
+  it("one can be asked by WebSocket, and again when it was gone and is back", async function () {
+    let local = await startNode();
+    const { port } = new URL(local.url);
+    const provider = connected(`ws://127.0.0.1:${port}`, []);
+    try {
+      expect((await provider.getNetwork()).chainId).to.equal(CHAIN);
+      const blocks = await Promise.all(Array.from({ length: 5 }, () => provider.getBlock("latest")));
+      expect(blocks.map((block) => block?.number)).to.deep.equal([0, 0, 0, 0, 0]);
+      await provider.send("hardhat_mine", ["0x7"]);
+      await local.stop();
+      for (let attempt = 0; attempt < 2; attempt += 1) {
+        await provider.getBlockNumber().then(
+          () => expect.fail("the node is down"),
+          (error: unknown) => expect(error).to.have.property("code", "NETWORK_ERROR"),
+        );
+      }
+    } finally {
+      local = await startNode(Number(port));
+    }
+    expect(await provider.getBlockNumber(), "it is another one, by its blocks").to.equal(0);
     await local.stop();
-    await sleep(50);
-    await provider.getBlockNumber().then(
-      () => expect.fail("the node is down"),
-      (error: unknown) => expect(error).to.have.property("code", "NETWORK_ERROR"),
-    );
   });
 });

@@ -329,7 +329,7 @@ describe("pof, for anyone who has the files:", function () {
         [["--rpc", "http://127.0.0.1:1"], /http:\/\/127\.0\.0\.1:1 cannot be used: connect ECONNREFUSED/],
         [["--rpc", await liar(200, "<html>")], /cannot be used: the node answered with no JSON/],
         [["--rpc", await liar(500, "")], /cannot be used: .*500/],
-        [["--rpc", elsewhere], /it is of chain 1, not of chain 31337/],
+        [["--rpc", elsewhere], /the node is of another chain: expected 31337, received 1/],
         [[...rpc, "--registry", vault], /the contract at 0x\w+ is no Registry/],
         [[...rpc, "--registry", registry.toLowerCase().replace(/..$/, "00")], /it has no contract at 0x/],
         [[...rpc, "--from-block", "999999"], /registered no ARIA from block 999999 on: start at an earlier/],

@@ -5,6 +5,7 @@ import { expect } from "chai";
 import type { RuleName } from "../../agents/evidence/adjudicate.ts";
 import { CHECKS } from "../../agents/evidence/checks.ts";
 import { bundleSchema } from "../../agents/evidence/format.ts";
+import { zeroCounters } from "../../agents/metering/devices/device.ts";
 
 /** The compiler keeps this complete: a rule that is missing here, or is none, does not compile. */
 const RULES: Record<RuleName, true> = {
@@ -35,6 +36,12 @@ function column(file: string, heading: string): string[] {
   const end = names.indexOf(undefined);
   return (end < 0 ? names : names.slice(0, end)) as string[];
 }
+
+describe("The document on meters", function () {
+  it("tells of all that a meter counts", function () {
+    expect(column("docs/meters.md", "event")).to.deep.equal(Object.keys(zeroCounters()));
+  });
+});
 
 describe("The documents on evidence", function () {
   it("tell of each check, in the order in which they are made", function () {

@@ -48,7 +48,9 @@ describe("pof, for a party with an agent:", function () {
     stage = await disputedEpoch();
     const { chain, community, plants, ruled, open } = stage;
     ids = { ruled: `${ruled.dispute.id}`, open: `${open.dispute.id}` };
-    const common = { rpcUrl: chain.node.url, registry: chain.addresses.registry };
+    // The first of their nodes is down, as happens: all that follows is asked of the other one.
+    const nodes = { rpcUrl: "http://127.0.0.1:1", otherRpcUrls: [chain.node.url] };
+    const common = { ...nodes, registry: chain.addresses.registry };
     const written = (name: string, store: string, fields: object): string => {
       const file = join(folder, `${name}.json`);
       writeFileSync(file, JSON.stringify({ ...common, store: community.storeFile(store), ...fields }));

@@ -5,6 +5,7 @@ import { z } from "zod/v4";
 import { scaled, shiftedTime, type MeterSource } from "../source.ts";
 import { simulatedBattery } from "./battery.ts";
 import { forecastPv, simulatedPv } from "./pv.ts";
+import type { ReplayReport } from "./cleaning.ts";
 import { firstFullDay, loadReplay } from "./replay.ts";
 import { forecastWind, simulatedWind } from "./wind.ts";
 
@@ -76,9 +77,10 @@ export type SourceSpecInput = z.input<typeof sourceSpec>;
 /**
  * Opens what the meter reads. Meters of one source share the opened one, which remembers its steps.
  *
+ * @param told of what was done to the data of a replay
  * @throws ReplayError when a replay cannot be opened.
  */
-export function openSource(spec: SourceSpec): MeterSource {
+export function openSource(spec: SourceSpec, told?: (report: ReplayReport) => void): MeterSource {
   switch (spec.kind) {
     case "pv":
       return simulatedPv(spec);
@@ -87,7 +89,7 @@ export function openSource(spec: SourceSpec): MeterSource {
     case "battery":
       return simulatedBattery(spec);
     case "replay":
-      return openReplay(spec, "source");
+      return openReplay(spec, "source", told);
   }
 }
 
@@ -110,8 +112,13 @@ export function openForecast(spec: SourceSpec): MeterSource {
 }
 
 /** Scale and time are those of the measured series for both, so that the forecast stays beside it. */
-function openReplay(spec: z.output<typeof replaySpec>, series: "source" | "forecast"): MeterSource {
+function openReplay(
+  spec: z.output<typeof replaySpec>,
+  series: "source" | "forecast",
+  told?: (report: ReplayReport) => void,
+): MeterSource {
   const replay = loadReplay(spec);
+  told?.(replay.report);
   const peakW = BigInt(replay.report.peakW);
   // A series without any power has no peak to scale, and stays at 0 W.
   const scaleToW = peakW === 0n ? undefined : spec.scaleToW;
