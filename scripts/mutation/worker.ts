@@ -54,7 +54,7 @@ process.on("message", (order: Order) => {
 async function mochaTests({ recipient, only, traced = false }: Order): Promise<Verdict> {
   const trace = traced ? new Trace() : undefined; // before the tests are loaded: they connect then
   const mocha = (loaded ??= await load());
-  if (trace !== undefined) mocha.rootHooks({ beforeEach: forgetSnapshots });
+  if (trace !== undefined) mocha.rootHooks({ beforeEach: setUpAnew });
   mocha.grep(only === undefined ? /^/ : new RegExp(`^(?:${only.map(escaped).join("|")})$`));
   await startAnew(recipient);
   const durations: Record<string, number> = {};
@@ -116,9 +116,12 @@ class Trace {
   }
 }
 
-/** So that each test sets up its chain anew. */
-function forgetSnapshots(): void {
-  for (const { connection } of connections) connection.networkHelpers.clearSnapshots();
+/** So that each test sets up its chain anew, on top of what was there: many deployments must not make gas dear. */
+async function setUpAnew(): Promise<void> {
+  for (const { connection } of connections) {
+    connection.networkHelpers.clearSnapshots();
+    await connection.networkHelpers.setNextBlockBaseFeePerGas(1);
+  }
 }
 
 /** Whether a test with a limit of its own came to it: under load that tells nothing yet. */
