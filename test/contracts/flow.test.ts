@@ -309,7 +309,7 @@ describe("A penalty", function () {
   it("never exceeds the deposit standing, and suspends who falls under the floor (I5)", async function () {
     const { request, ...system } = await loadRequest(severe);
     const [der, other] = [derAt(system, 0), derAt(system, 1)];
-    const short = [Array<bigint>(4).fill(2_400n), [0n, 0n, 0n, 1_000n]];
+    const short = [Array<bigint>(4).fill(2_400n), [0n, 2_400n, 2_400n, 0n]];
     const excess = 4n * (2_400n - 120n);
     const due = rules.penalty(excess, der.price, 60_000n);
     expect(due).to.be.greaterThan(der.deposit);
@@ -319,9 +319,23 @@ describe("A penalty", function () {
       .to.emit(system.aria, "PenaltyCapped")
       .withArgs(request.requestId, der.account, due, der.deposit);
     const floor = rules.floorOf(der.deposit, CRITERIA.depositFloorBps);
-    await expect(sent).to.emit(system.aria, "AgreementSuspended").withArgs(der.account, floor, 0n);
+    const otherFloor = rules.floorOf(other.deposit, CRITERIA.depositFloorBps);
+    const left = other.deposit - rules.penalty(2n * (2_400n - 120n), other.price, 60_000n);
+    expect(left, "but for its payment").to.be.lessThan(otherFloor);
+    const suspended = await system.aria.queryFilter(
+      system.aria.filters.AgreementSuspended(),
+      sent.blockNumber ?? 0,
+    );
+    expect(suspended.map(({ args }) => [...args])).to.deep.equal([[der.account, floor, 0n]]);
     expect(await system.vault.balanceOf(der.account)).to.equal(0n);
-    expect(await system.vault.balanceOf(other.account)).to.be.greaterThan(other.deposit);
+    const fed = (request.rows[1]?.energyWh ?? []).reduce(
+      (sum, wh, epoch) => sum + wh - (short[1]?.[epoch] ?? 0n),
+      0n,
+    );
+    const paid = rules.payment(fed, other.price);
+    expect(await system.vault.balanceOf(other.account))
+      .to.equal(left + paid)
+      .and.to.be.greaterThan(otherFloor);
   });
 
   it("leaves alone what lies in the account beyond the deposit", async function () {
