@@ -142,7 +142,11 @@ export class OperatorAgent implements Agent {
           "orderBaseline",
           aria.orderBaseline.populateTransaction(intent.firstEpoch, packEnergy(intent.baselineWh)),
         );
-        this.#log("ordered", { firstEpoch: intent.firstEpoch, epochs: intent.baselineWh.length });
+        this.#log("ordered", {
+          firstEpoch: intent.firstEpoch,
+          epochs: intent.baselineWh.length,
+          wh: intent.baselineWh.reduce((sum, each) => sum + each, 0n),
+        });
         break;
       case "release":
         await connection.send("releaseEscrow", aria.releaseEscrow.populateTransaction(intent.requestIds));
