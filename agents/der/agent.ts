@@ -2,7 +2,7 @@ import { Wallet } from "ethers";
 
 import type { Connection } from "../chain/connection.ts";
 import { RefusedError } from "../chain/refusal.ts";
-import { DryRunError } from "../chain/sender.ts";
+import { DryRunError } from "../chain/not-sent.ts";
 import type { Service } from "../chain/books.ts";
 import { ChainFollower } from "../chain/follower.ts";
 import { Retention } from "../chain/retention.ts";

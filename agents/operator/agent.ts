@@ -2,7 +2,7 @@ import type { Wallet } from "ethers";
 
 import type { Connection } from "../chain/connection.ts";
 import { RefusedError } from "../chain/refusal.ts";
-import { DryRunError } from "../chain/sender.ts";
+import { DryRunError } from "../chain/not-sent.ts";
 import { ChainFollower } from "../chain/follower.ts";
 import { Retention } from "../chain/retention.ts";
 import { FAULTS, type Dispute, type FlowRequest } from "../chain/service-view.ts";

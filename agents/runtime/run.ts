@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ErrorCode } from "ethers";
 
 import { ChainMismatchError, NodeBehindError } from "../chain/endpoints.ts";
-import { NotSentError, PendingError } from "../chain/sender.ts";
+import { NotSentError, PendingError } from "../chain/not-sent.ts";
 import { ReplayError } from "../metering/sources/csv.ts";
 import { StoreError } from "../store/store.ts";
 import { ConfigError, type KeySource } from "./config.ts";

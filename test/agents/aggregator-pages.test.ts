@@ -3,7 +3,7 @@ import { expect } from "chai";
 import type { Connection } from "../../agents/chain/connection.ts";
 import { ChainFollower } from "../../agents/chain/follower.ts";
 import { RefusedError } from "../../agents/chain/refusal.ts";
-import { PendingError } from "../../agents/chain/sender.ts";
+import { PendingError } from "../../agents/chain/not-sent.ts";
 import type { Intent } from "../../agents/store/transactions.ts";
 import { openSqliteStore } from "../../agents/store/sqlite.ts";
 import { developmentKey } from "../../scripts/demo/cast.ts";

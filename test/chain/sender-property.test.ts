@@ -2,7 +2,8 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { Transaction, Wallet } from "ethers";
 
-import { NotSentError, Sender } from "../../agents/chain/sender.ts";
+import { NotSentError } from "../../agents/chain/not-sent.ts";
+import { Sender } from "../../agents/chain/sender.ts";
 import { openSqliteStore } from "../../agents/store/sqlite.ts";
 import { developmentKey } from "../../scripts/demo/cast.ts";
 import { PaperNode } from "./paper-node.ts";

@@ -12,10 +12,9 @@ import {
   DryRunError,
   NonceTakenError,
   PendingError,
-  Sender,
-  type SendingRules,
   SpendingLimitError,
-} from "../../agents/chain/sender.ts";
+} from "../../agents/chain/not-sent.ts";
+import { Sender, type SendingRules } from "../../agents/chain/sender.ts";
 import { openSqliteStore } from "../../agents/store/sqlite.ts";
 import type { ReadingStore } from "../../agents/store/store.ts";
 import { developmentKey } from "../../scripts/demo/cast.ts";
