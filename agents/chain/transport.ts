@@ -1,12 +1,24 @@
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
 
-import { FetchRequest, type JsonRpcPayload, type JsonRpcResult, makeError } from "ethers";
+import { FetchRequest, isError, type JsonRpcPayload, type JsonRpcResult, makeError } from "ethers";
 
 /** A node has so long to answer. */
 export const ANSWER_MS = 20_000;
 /** How often a question is put again, each time later, to a node that says it was asked too much. */
 const ATTEMPTS = 6;
+/** How often it is put, after these pauses, to one whose connection breaks, or whose answer is none. */
+const PAUSES_MS = [0, 200, 600];
+
+/** Bad gateway, service unavailable, gateway timeout. */
+const GATEWAY_STATUS = new Set([502, 503, 504]);
+
+/** What a node answered is no answer. Its code is the library's for that. */
+export class AnswerError extends Error {
+  override readonly name = "AnswerError";
+  readonly code = "SERVER_ERROR";
+}
 
 /** A way to put questions to a node. */
 export interface Transport {
@@ -31,18 +43,23 @@ class HttpTransport implements Transport {
 
   /**
    * A node may close a connection that was idle in the very moment it is used again: that is worth a second try, on a
-   * connection of its own.
+   * connection of its own. If there is nobody else to ask, it is asked some more.
    */
   async ask(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
-    try {
-      return await this.#send(this.#request(), payload);
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "ECONNRESET")) throw error;
-      const again = this.#request();
-      const agent = again.url.startsWith("https") ? new HttpsAgent() : new HttpAgent();
-      again.getUrlFunc = FetchRequest.createGetUrlFunc({ agent });
-      return this.#send(again, payload);
+    const pauses = this.#attempts === 1 ? PAUSES_MS.slice(0, 1) : PAUSES_MS;
+    let request = this.#request();
+    for (const pause of pauses) {
+      try {
+        return await this.#send(request, payload);
+      } catch (error) {
+        if (!isPassing(error)) throw error;
+        await sleep(pause);
+        request = this.#request();
+        const agent = request.url.startsWith("https") ? new HttpsAgent() : new HttpAgent();
+        request.getUrlFunc = FetchRequest.createGetUrlFunc({ agent });
+      }
     }
+    return this.#send(request, payload);
   }
 
   close(): void {
@@ -61,9 +78,17 @@ class HttpTransport implements Transport {
     request.setHeader("content-type", "application/json");
     const response = await request.send();
     response.assertOk();
-    const answer = parsed(Buffer.from(response.body ?? []).toString());
-    return Array.isArray(answer) ? answer : [answer];
+    const answers = [parsed(Buffer.from(response.body ?? []).toString())].flat();
+    requireAnswers([payload].flat(), answers);
+    return answers;
   }
+}
+
+/** A connection that broke, an answer that is none, or a server in front of the node that cannot reach it just now. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof AnswerError) return true;
+  if (isError(error, "SERVER_ERROR")) return GATEWAY_STATUS.has(error.response?.statusCode ?? 0);
+  return error instanceof Error && "code" in error && error.code === "ECONNRESET";
 }
 
 /** One connection, opened when it is needed, and again after it was lost. */
@@ -120,7 +145,7 @@ class SocketTransport implements Transport {
     for (const answer of [parsed(text)].flat()) this.#waiting.get(answer.id)?.resolve(answer);
   }
 
-  #exchange(socket: WebSocket, question: JsonRpcPayload): Promise<JsonRpcResult> {
+  async #exchange(socket: WebSocket, question: JsonRpcPayload): Promise<JsonRpcResult> {
     const answer = new Promise<JsonRpcResult>((resolve, reject) => {
       this.#waiting.set(question.id, { resolve, reject });
     });
@@ -129,10 +154,14 @@ class SocketTransport implements Transport {
       this.#waiting.get(question.id)?.reject(makeError("no answer in time", "TIMEOUT", details));
     }, ANSWER_MS);
     socket.send(JSON.stringify(question));
-    return answer.finally(() => {
+    try {
+      const given = await answer;
+      requireAnswers([question], [given]);
+      return given;
+    } finally {
       clearTimeout(late);
       this.#waiting.delete(question.id);
-    });
+    }
   }
 }
 
@@ -142,14 +171,24 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** What may not be there, so that null is an answer. */
+const MAY_BE_NOTHING = /^eth_get(TransactionReceipt|TransactionByHash|BlockByNumber|BlockByHash)$/;
+
+/** @throws {AnswerError} when a node says nothing where there is always something */
+function requireAnswers(questions: readonly JsonRpcPayload[], answers: readonly JsonRpcResult[]): void {
+  const silent = questions.find(({ id, method }) => {
+    const answer = answers.find((candidate) => candidate.id === id);
+    return (
+      answer !== undefined && "result" in answer && answer.result === null && !MAY_BE_NOTHING.test(method)
+    );
+  });
+  if (silent !== undefined) throw new AnswerError(`the node answered nothing to ${silent.method}`);
+}
+
 function parsed(text: string): JsonRpcResult | JsonRpcResult[] {
   try {
     return JSON.parse(text) as JsonRpcResult | JsonRpcResult[];
   } catch (error) {
-    const said = text.slice(0, 40);
-    throw makeError(`the node answered with no JSON: ${said}`, "SERVER_ERROR", {
-      request: "",
-      info: { error },
-    });
+    throw new AnswerError(`the node answered with no JSON: ${text.slice(0, 40)}`, { cause: error });
   }
 }

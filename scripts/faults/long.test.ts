@@ -66,10 +66,10 @@ describe("A day of programs settles, each kWh once, though", function () {
     return (name) => {
       const inner = killingAt(rawOf, passOn)(name);
       let turn = 0;
-      return (question) => {
+      return (question, request) => {
         if (question.method !== "eth_sendRawTransaction") return undefined;
         turn += 1;
-        return turn % 2 === 1 ? inner(question) : undefined;
+        return turn % 2 === 1 ? inner(question, request) : undefined;
       };
     };
   }
@@ -101,27 +101,27 @@ describe("A day of programs settles, each kWh once, though", function () {
     for (const name of NAMES) expect(world.agent(name).starts, "nobody ended for it").to.equal(1);
   });
 
-  it("the chain is reorganised in each epoch, by 2, 8 and 20 blocks", async function () {
+  it("the chain is reorganised in each epoch, by 2, 8 and 64 blocks", async function () {
     await world.begin();
-    const depths = [2, 8, 20];
+    const depths = [2, 8, 64];
     for (const epoch of world.epochs) {
-      await world.play(epoch, () => world.anvil.ask("anvil_reorg", depths.shift(), []));
+      await world.play(epoch, () => world.reorganise(depths.shift() ?? 0));
     }
     await world.end();
     await world.expectSettled();
     expect(world.agent("aggregator").told("reorganised")).to.equal(EPOCHS);
   });
 
-  /** Every so many answers are of this kind. */
-  const every = (count: number, answer: () => Answer | Promise<Answer | undefined>) => (): Manner => {
-    let asked = 0;
-    return () => ((asked += 1) % count === 0 ? answer() : undefined);
-  };
+  /** Every so many requests are answered like this. */
+  const every =
+    (count: number, answer: () => Answer | Promise<Answer | undefined>) =>
+    (): Manner =>
+    (_question, request) => (request % count === 0 ? answer() : undefined);
 
   const manners: [what: string, mannerOf: (name: Name) => Manner][] = [
     ["slow", every(1, () => sleep(200 + Math.random() * 400, undefined))],
     ["flaky: every third connection breaks", every(3, () => "broken")],
-    ["overloaded: every fourth answer is 429", every(4, () => ({ status: 429 }))],
+    ["overloaded: every fourth request is answered 429", every(4, () => ({ status: 429 }))],
     ["wrong: every seventh answer is nothing", every(7, () => ({ result: null }))],
     ["wrong: every seventh answer is nonsense", every(7, () => ({ status: 200, body: "<html>" }))],
     [
@@ -142,9 +142,12 @@ describe("A day of programs settles, each kWh once, though", function () {
 
   it("a DER's disk is full for a while", async function () {
     await world.begin();
-    await world.limit("der1", "ulimit -f 300");
+    await world.limit("der1", "ulimit -f 100");
     const [first = 0, ...rest] = world.epochs;
-    await world.play(first, () => world.agent("der1").untilSays("a disk with room that can be written to"));
+    await world.play(first, async () => {
+      await world.anvil.ask("anvil_mine", 60, 1); // a reading at each
+      await world.agent("der1").untilSays("a disk with room that can be written to");
+    });
     await world.limit("der1", undefined);
     for (const epoch of rest) await world.play(epoch);
     await world.end();

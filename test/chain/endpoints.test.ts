@@ -225,4 +225,35 @@ describe("Several nodes of a chain", function () {
     expect(await provider.getBlockNumber(), "it is another one, by its blocks").to.equal(0);
     await local.stop();
   });
+
+  const passing: [what: string, answer: Answer][] = [
+    ["breaks the connection", "broken"],
+    ["answers nothing where there is something", { result: null }],
+    ["answers with no JSON", { status: 200, body: "<html>" }],
+    ["cannot be reached by what stands before it", { status: 503 }],
+  ];
+  for (const [what, answer] of passing) {
+    it(`a single one that ${what} is asked again, three times`, async function () {
+      const times = (count: number): Manner => {
+        let left = count;
+        return ({ method }) => (method === "eth_blockNumber" && (left -= 1) >= 0 ? answer : undefined);
+      };
+      const provider = connected(urls[0], []);
+      first.manner = times(3);
+      expect(await provider.getBlockNumber()).to.be.a("number");
+      expect(first.asked.get("eth_blockNumber")).to.equal(4);
+      first.manner = times(4);
+      const refusal = await provider.getBlockNumber().then(
+        () => expect.fail("it was answered"),
+        (error: unknown) => error,
+      );
+      expect(refusal).to.have.property("code").that.is.oneOf(["ECONNRESET", "SERVER_ERROR"]);
+    });
+  }
+
+  it("a receipt that is not there is an answer", async function () {
+    const provider = connected(urls[0], []);
+    expect(await provider.getTransactionReceipt(`0x${"11".repeat(32)}`)).to.equal(null);
+    expect(first.asked.get("eth_getTransactionReceipt")).to.equal(1);
+  });
 });

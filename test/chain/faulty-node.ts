@@ -21,7 +21,11 @@ export type Answer =
   | { readonly status: number; readonly body?: string }
   | "broken";
 
-export type Manner = (question: Question) => Answer | undefined | Promise<Answer | undefined>;
+export type Manner = (
+  question: Question,
+  /** The number of the HTTP request that it came with: those of a batch share it. */
+  request: number,
+) => Answer | undefined | Promise<Answer | undefined>;
 
 /** Answers as the node does. */
 export const HONEST: Manner = () => undefined;
@@ -32,6 +36,7 @@ export class FaultyNode {
   readonly asked = new Map<string, number>();
   readonly #server: Server;
   readonly #target: string;
+  #requests = 0;
 
   /** @param target URL of the real node */
   constructor(target: string) {
@@ -55,9 +60,10 @@ export class FaultyNode {
   async #answer(body: string, response: ServerResponse): Promise<void> {
     const questions = [JSON.parse(body) as Question | Question[]].flat();
     const answers: object[] = [];
+    const request = (this.#requests += 1);
     for (const question of questions) {
       this.asked.set(question.method, (this.asked.get(question.method) ?? 0) + 1);
-      const answer = (await this.manner(question)) ?? (await this.#honest(question));
+      const answer = (await this.manner(question, request)) ?? (await this.#honest(question));
       if (answer === "broken") {
         response.destroy();
         return;

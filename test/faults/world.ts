@@ -22,7 +22,7 @@ import { Anvil } from "./anvil.ts";
 import { Supervised } from "./supervised.ts";
 
 const EPOCH_SECONDS = Number(RULES.epochSeconds);
-const [FIRST_BLOCK_AT, LAST_BLOCK_AT] = [5, 895];
+const [FIRST_BLOCK_AT, MIDST_AT, LAST_BLOCK_AT] = [5, 300, 895];
 const GENESIS = 1_781_913_600;
 const COINS = 1_000n * 10n ** 18n;
 const PRICES = [20_000n, 30_000n];
@@ -31,6 +31,8 @@ const POWER_W = 7_200;
 const FED_WH = 1_800n;
 const ASKED_WH = 1_440n;
 const WAIT_MS = 90_000;
+/** Some polls: all have seen the newest block by then. */
+const SEEN_MS = 1_500;
 
 export type Name = "operator" | "aggregator" | "der1" | "der2";
 const NAMES: readonly Name[] = ["operator", "aggregator", "der1", "der2"];
@@ -212,8 +214,17 @@ export class World {
     await this.moveTo(epoch, FIRST_BLOCK_AT);
     await this.#dutiesDone(epoch);
     await midst?.();
+    await this.moveTo(epoch, MIDST_AT);
     await this.#dutiesDone(epoch);
     await this.moveTo(epoch, LAST_BLOCK_AT);
+  }
+
+  /** Other blocks take the place of the last ones, and what was in two of these with transactions is gone. */
+  async reorganise(depth: number): Promise<void> {
+    const empty = Math.max(depth - 2, 0);
+    if (empty > 0) await this.anvil.ask("anvil_mine", empty, 1);
+    await sleep(SEEN_MS);
+    await this.anvil.ask("anvil_reorg", depth, []);
   }
 
   async #dutiesDone(epoch: number): Promise<void> {
