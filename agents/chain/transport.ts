@@ -171,15 +171,15 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** What may not be there, so that null is an answer. */
-const MAY_BE_NOTHING = /^eth_get(TransactionReceipt|TransactionByHash|BlockByNumber|BlockByHash)$/;
+/** What is never null: of the standard's questions, all but those about something that may not be there. */
+const ALWAYS_SOMETHING = /^eth_(?!get(TransactionReceipt|TransactionByHash|BlockByNumber|BlockByHash)$)/;
 
 /** @throws {AnswerError} when a node says nothing where there is always something */
 function requireAnswers(questions: readonly JsonRpcPayload[], answers: readonly JsonRpcResult[]): void {
   const silent = questions.find(({ id, method }) => {
     const answer = answers.find((candidate) => candidate.id === id);
     return (
-      answer !== undefined && "result" in answer && answer.result === null && !MAY_BE_NOTHING.test(method)
+      answer !== undefined && "result" in answer && answer.result === null && ALWAYS_SOMETHING.test(method)
     );
   });
   if (silent !== undefined) throw new AnswerError(`the node answered nothing to ${silent.method}`);
