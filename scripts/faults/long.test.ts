@@ -142,10 +142,10 @@ describe("A day of programs settles, each kWh once, though", function () {
 
   it("a DER's disk is full for a while", async function () {
     await world.begin();
-    await world.limit("der1", "ulimit -f 100");
+    await world.limit("der1", "ulimit -f 60");
     const [first = 0, ...rest] = world.epochs;
     await world.play(first, async () => {
-      await world.anvil.ask("anvil_mine", 60, 1); // a reading at each
+      await world.anvil.ask("anvil_mine", 280, 1); // a reading at each
       await world.agent("der1").untilSays("a disk with room that can be written to");
     });
     await world.limit("der1", undefined);

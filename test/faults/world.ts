@@ -24,6 +24,7 @@ import { Supervised } from "./supervised.ts";
 const EPOCH_SECONDS = Number(RULES.epochSeconds);
 const [FIRST_BLOCK_AT, MIDST_AT, LAST_BLOCK_AT] = [5, 300, 895];
 const GENESIS = 1_781_913_600;
+const CHAIN_ID = 31_337;
 const COINS = 1_000n * 10n ** 18n;
 const PRICES = [20_000n, 30_000n];
 const POWER_W = 7_200;
@@ -121,6 +122,7 @@ export class World {
   #program(name: Name, rpcUrl: string): Supervised {
     const common = {
       rpcUrl,
+      chainId: CHAIN_ID,
       registry: this.addresses.registry,
       store: this.storeOf(name),
       walletKey: "WALLET_KEY",
