@@ -10,6 +10,7 @@ import {
 } from "../../types/index.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
 import type { TransactionStore } from "../store/transactions.ts";
+import { ChainMismatchError } from "./endpoints.ts";
 import { type Node, nodeAt } from "./node.ts";
 import { Sender, type SendingRules, WAIT_FOR_IT } from "./sender.ts";
 
@@ -95,6 +96,8 @@ export function nodeOf(
 
 async function connected(provider: Node, options: ConnectionOptions): Promise<Connection> {
   const { chainId } = await provider.getNetwork();
+  const expected = options.chainId ?? chainId;
+  if (chainId !== expected) throw new ChainMismatchError(expected, chainId); // a node may say this and that
   const wallet = new Wallet(options.privateKey, provider);
   const { told, onReceipt, sending: rules = WAIT_FOR_IT } = options;
   const passing = openSqliteStore(":memory:");

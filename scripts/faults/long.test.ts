@@ -146,7 +146,7 @@ describe("A day of programs settles, each kWh once, though", function () {
     const [first = 0, ...rest] = world.epochs;
     await world.play(first, async () => {
       await world.anvil.ask("anvil_mine", 280, 1); // a reading at each
-      await world.agent("der1").untilSays("a disk with room that can be written to");
+      await world.agent("der1").untilSays("expected a disk");
     });
     await world.limit("der1", undefined);
     for (const epoch of rest) await world.play(epoch);

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { expect } from "chai";
-import { toQuantity } from "ethers";
+import { toQuantity, ZeroAddress } from "ethers";
 
+import { connect } from "../../agents/chain/connection.ts";
 import {
   ChainMismatchError,
   type EndpointRules,
@@ -10,6 +11,7 @@ import {
   NodeBehindError,
 } from "../../agents/chain/endpoints.ts";
 import { type Node, nodeAt } from "../../agents/chain/node.ts";
+import { developmentKey } from "../../scripts/demo/cast.ts";
 import { type LocalNode, startNode } from "../../scripts/demo/node.ts";
 import { type Answer, FaultyNode, HONEST, type Manner } from "./faulty-node.ts";
 
@@ -255,5 +257,17 @@ describe("Several nodes of a chain", function () {
     const provider = connected(urls[0], []);
     expect(await provider.getTransactionReceipt(`0x${"11".repeat(32)}`)).to.equal(null);
     expect(first.asked.get("eth_getTransactionReceipt")).to.equal(1);
+  });
+
+  it("one that says the right chain, and then another, is refused before anything is signed", async function () {
+    let asked = 0;
+    first.manner = ({ method }) =>
+      method === "eth_chainId" && (asked += 1) > 1 ? { result: "0x1" } : undefined;
+    const options = { rpcUrl: urls[0], chainId: CHAIN, registry: ZeroAddress, privateKey: developmentKey(9) };
+    const refusal: unknown = await connect(options).then(
+      () => expect.fail("it connected"),
+      (error: unknown) => error,
+    );
+    expect(refusal).to.be.instanceOf(ChainMismatchError);
   });
 });
