@@ -22,6 +22,7 @@ import {
   startOf,
   type System,
   threeDers,
+  time,
   twentyDers,
   UNIT,
   VAULT_ERRORS,
@@ -91,6 +92,20 @@ describe("An order", function () {
       await refused(orderBaseline(system, firstEpoch, baselineWh), system.aria, "EnergyTooLarge");
     }
     await orderBaseline(system, firstEpoch, [2n ** 31n - 1n]);
+  });
+
+  it("is not judged by what stands behind its last figure", async function () {
+    const { aria, operator, ...system } = await loadFixture(threeDers);
+    const firstEpoch = (await epochNow({ aria, operator, ...system })) + 2n;
+    const data = aria.interface.encodeFunctionData("orderBaseline", [firstEpoch, packEnergy([1n, 2n, 3n])]);
+    const filling = 2 * (32 - 3 * 4); // the rest of the word, which is zero if nobody makes it something else
+    const sent = operator.sendTransaction({
+      to: aria,
+      data: `${data.slice(0, -filling)}${"f".repeat(filling)}`,
+    });
+    await expect(sent)
+      .to.emit(aria, "BaselineOrdered")
+      .withArgs(1n, firstEpoch, packEnergy([1n, 2n, 3n]));
   });
 
   it("can be placed until the last second before its first epoch", async function () {
@@ -320,6 +335,16 @@ describe("A request", function () {
     await system.vault.deposit(der.signer, 1n, { value: UNIT });
     await system.aria.connect(der.signer).leave();
     await refused(send(), system.aria, "AgreementNotInForce", der.account, 0n, 0n);
+  });
+
+  it("may be for the very epoch from which the agreement counts", async function () {
+    const { order, first, ...system } = await loadOrdered();
+    const der = await newDer(5);
+    await join(system, der);
+    await time.increaseTo(startOf(system, first - 1n));
+    await commission(system, [der]);
+    expect((await system.aria.agreementOf(der.account)).sinceEpoch).to.equal(first);
+    await expect(sendRequest(system, order, first, [rowOf(der, [1n])])).to.emit(system.aria, "FlowRequested");
   });
 
   it("asks of nobody more than its power allows, in any epoch", async function () {
