@@ -59,6 +59,7 @@ describe("A day of programs settles, each kWh once, though", function () {
     ["it sends a transaction, before the node has it", () => firstBids(false)],
     ["it sends a transaction, after the node has it", () => firstBids(true)],
     ["it first looks for what became of one", () => killingAt(receiptOf, true)],
+    ["it asks a question of some kind for the first time in an epoch", () => killingAt(kindOf, true)],
   ];
 
   /** Each first transaction of a nonce: one that was lost is signed again, and may pass then. */
@@ -73,6 +74,8 @@ describe("A day of programs settles, each kWh once, though", function () {
       };
     };
   }
+
+  const kindOf = (method: string): string => `${method} ${world.epoch}`;
 
   const receiptOf = (method: string, [hash]: readonly unknown[]): string | undefined =>
     method === "eth_getTransactionReceipt" ? String(hash) : undefined;

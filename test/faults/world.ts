@@ -31,7 +31,7 @@ const POWER_W = 7_200;
 /** What each DER feeds in an epoch: 7200 W for 900 s. Of this, promisedPercent is asked. */
 const FED_WH = 1_800n;
 const ASKED_WH = 1_440n;
-const WAIT_MS = 90_000;
+const WAIT_MS = 240_000;
 /** Some polls: all have seen the newest block by then. */
 const SEEN_MS = 1_500;
 
@@ -51,6 +51,8 @@ export class World {
   readonly agents = new Map<Name, Supervised>();
   readonly nodes = new Map<Name, FaultyNode>();
   readonly epochs: readonly number[];
+  /** The epoch that the clock was set to last. */
+  epoch = 0;
   anvil!: Anvil;
   clock!: ChainClock;
   addresses!: Addresses;
@@ -191,6 +193,7 @@ export class World {
   }
 
   async moveTo(epoch: number, second: number): Promise<void> {
+    this.epoch = epoch;
     await this.clock.moveTo(epoch * EPOCH_SECONDS + second);
   }
 
