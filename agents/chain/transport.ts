@@ -34,11 +34,11 @@ export function transportTo(url: string, alone: boolean): Transport {
 /** The library's requests, but that text is made into bytes and back by the platform, which is many times faster. */
 class HttpTransport implements Transport {
   readonly #url: string;
-  readonly #attempts: number;
+  readonly #alone: boolean;
 
   constructor(url: string, alone: boolean) {
     this.#url = url;
-    this.#attempts = alone ? ATTEMPTS : 1;
+    this.#alone = alone;
   }
 
   /**
@@ -46,7 +46,7 @@ class HttpTransport implements Transport {
    * connection of its own. If there is nobody else to ask, it is asked some more.
    */
   async ask(payload: JsonRpcPayload | JsonRpcPayload[]): Promise<JsonRpcResult[]> {
-    const pauses = this.#attempts === 1 ? PAUSES_MS.slice(0, 1) : PAUSES_MS;
+    const pauses = this.#alone ? PAUSES_MS : PAUSES_MS.slice(0, 1);
     let request = this.#request();
     for (const pause of pauses) {
       try {
@@ -69,7 +69,7 @@ class HttpTransport implements Transport {
   #request(): FetchRequest {
     const request = new FetchRequest(this.#url);
     request.timeout = ANSWER_MS;
-    request.setThrottleParams({ maxAttempts: this.#attempts });
+    request.setThrottleParams({ maxAttempts: this.#alone ? ATTEMPTS : 1 });
     return request;
   }
 

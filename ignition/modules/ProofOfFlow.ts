@@ -1,5 +1,7 @@
 import { buildModule } from "@nomicfoundation/hardhat-ignition/modules";
 
+import { deployAria } from "../aria.ts";
+
 /**
  * Everything for a new community: Registry, Vault and the first ARIA in charge of it. The deploying account owns
  * Registry and Vault; pass that on to a timelock or multisig afterwards (`transferOwnership`, `acceptOwnership`).
@@ -16,14 +18,7 @@ export default buildModule("ProofOfFlow", (m) => {
     m.getParameter("unit"),
     m.getParameter("exitWindowSeconds"),
   ]);
-  const aria = m.contract("ARIA", [
-    vault,
-    m.getParameter("operator"),
-    m.getParameter("aggregator"),
-    m.getParameter("guardian"),
-    m.getParameter("criteria"),
-    m.getParameter("rules"),
-  ]);
+  const aria = deployAria(m, vault);
   const announced = m.call(vault, "announceHandOver", [aria]);
   const handedOver = m.call(vault, "handOver", [], { after: [announced] });
   m.call(registry, "register", [aria], { after: [handedOver] });

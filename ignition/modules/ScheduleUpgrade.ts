@@ -1,5 +1,6 @@
 import { buildModule } from "@nomicfoundation/hardhat-ignition/modules";
 
+import { deployAria } from "../aria.ts";
 import { announcement, takeOver } from "../operations.ts";
 
 /**
@@ -15,14 +16,7 @@ export default buildModule("ScheduleUpgrade", (m) => {
   const vault = m.contractAt("Vault", m.getParameter("vault"));
   const present = m.contractAt("ARIA", m.getParameter("present"), { id: "Present" });
   const delaySeconds = m.getParameter<bigint>("delaySeconds");
-  const aria = m.contract("ARIA", [
-    vault,
-    m.getParameter("operator"),
-    m.getParameter("aggregator"),
-    m.getParameter("guardian"),
-    m.getParameter("criteria"),
-    m.getParameter("rules"),
-  ]);
+  const aria = deployAria(m, vault);
   const announced = announcement(m, { registry, vault }, present, aria, m.getParameter("lastEpoch"));
   const scheduled = m.call(timelock, "scheduleBatch", [...announced, delaySeconds], { id: "announcement" });
   const announcementId = m.staticCall(timelock, "hashOperationBatch", announced);
