@@ -145,10 +145,9 @@ contract ARIA is Requests {
         uint256 rowCount,
         uint256 count
     ) private view returns (Sweep memory sweep) {
-        sweep.octets = Octets.open(_wordsOf(rows, rowCount, count));
-        sweep.dues = Penalties.open(rowCount);
         if (count == 1 && _largestPayment() <= Octets.MOST) {
             bool settled;
+            _openLists(rows, rowCount, count, sweep);
             (settled, sweep.paid) = EpochRows.settle(
                 rows,
                 shortfalls,
@@ -164,6 +163,17 @@ contract ARIA is Requests {
         _settleRowByRow(rows, shortfalls, rowCount, count, sweep);
     }
 
+    /// @dev Room for the payments and penalties of all rows.
+    function _openLists(
+        bytes calldata rows,
+        uint256 rowCount,
+        uint256 count,
+        Sweep memory sweep
+    ) private pure {
+        sweep.octets = Octets.open(_wordsOf(rows, rowCount, count));
+        sweep.dues = Penalties.open(rowCount);
+    }
+
     /// @dev The most that a DER can be paid for one epoch.
     function _largestPayment() private view returns (uint256) {
         return Settlement.payment(Settlement.capacityWh(MAX_POWER_W, EPOCH_SECONDS), MAX_PRICE);
@@ -177,8 +187,7 @@ contract ARIA is Requests {
         uint256 count,
         Sweep memory sweep
     ) private view {
-        Octets.clear(sweep.octets);
-        Penalties.clear(sweep.dues);
+        _openLists(rows, rowCount, count, sweep);
         sweep.postings = PostingsLibrary.open(2 * rowCount + 2);
         uint256 word = LanesLibrary.wordOf(FlowRows.accountOf(FlowRows.terms(rows, 0, count)));
         Amounts amounts;

@@ -67,13 +67,6 @@ library Octets {
         }
     }
 
-    /// @dev Empties a list.
-    function clear(bytes memory octets) internal pure {
-        assembly ("memory-safe") {
-            mstore(octets, 0)
-        }
-    }
-
     /// @dev Adds an octet to a list.
     function put(bytes memory octets, uint256 word, Amounts amounts) internal pure {
         assembly ("memory-safe") {

@@ -39,12 +39,6 @@ library Penalties {
         }
     }
 
-    function clear(bytes memory dues) internal pure {
-        assembly ("memory-safe") {
-            mstore(dues, 0)
-        }
-    }
-
     /// @dev Adds a due to a list.
     function put(bytes memory dues, uint256 row_, uint256 octetAt_, uint64 units_) internal pure {
         assembly ("memory-safe") {

@@ -63,8 +63,6 @@ contract OctetsTest is Check {
                 _true(amounts.amount(lane) == expected, "amount");
             }
         }
-        Octets.clear(octets);
-        _equal(0, octets.length, "none");
     }
 
     function testFuzzBeyondALaneIsWhatLiesAbove(int32[8] memory first, uint256 lane) external pure {

@@ -20,7 +20,5 @@ contract PenaltiesTest is Check {
             _equal(octets[i], due.octetAt(), "octet");
             _equal(uint64(_random(seed, i)), due.units(), "units");
         }
-        Penalties.clear(dues);
-        _equal(0, Penalties.countOf(dues), "none");
     }
 }
