@@ -2,12 +2,14 @@ import { type Command, InvalidArgumentError } from "commander";
 import { Contract } from "ethers";
 
 import type { Connection } from "../chain/connection.ts";
+import type { Agreement } from "../chain/service-view.ts";
 import type { DerConfig } from "../der/config.ts";
 import type { OperatorConfig } from "../operator/config.ts";
 import { baselineOf } from "../operator/start.ts";
 import { addressOfKey } from "../runtime/keys.ts";
 import { depositFor } from "../settlement/rules.ts";
 import { packEnergy } from "../settlement/rows.ts";
+import { address } from "./chain.ts";
 import { Failure } from "./failure.ts";
 import type { PartyRole } from "./party.ts";
 import type { Shell } from "./shell.ts";
@@ -16,20 +18,23 @@ import { grouped } from "./words.ts";
 
 const ALL: readonly PartyRole[] = ["der", "aggregator", "operator"];
 
-/** `pof join`, `leave`, `withdraw`, `top-up`, `fund` and `order`: what an agent does by itself, or leaves to a person. */
+/**
+ * `pof join`, `leave`, `withdraw`, `top-up`, `fund`, `order`, `commission` and `reject`: what an agent does by itself, or leaves to
+ * a person.
+ */
 export function addActs(program: Command, shell: Shell): void {
+  /** @param example what follows the command's name in the examples of its help */
   const add = (
     name: string,
     description: string,
     roles: readonly PartyRole[],
     help: string,
-    amountIs?: string,
+    example = "",
   ): Command => {
-    const command = withTransactOptions(program.command(name).description(description));
-    if (amountIs !== undefined) command.argument("[units]", amountIs, units);
-    return command.addHelpText(
+    const line = `  npm run pof -- ${name}${example} --config ${roles[0] ?? "der"}.yaml`;
+    return withTransactOptions(program.command(name).description(description)).addHelpText(
       "after",
-      `\nFor: ${roles.join(", ")}. ${help}\n\nExamples:\n  npm run pof -- ${name} --config ${roles[0] ?? "der"}.yaml --dry-run\n  npm run pof -- ${name} --config ${roles[0] ?? "der"}.yaml`,
+      `\nFor: ${roles.join(", ")}. ${help}\n\nExamples:\n${line} --dry-run\n${line}`,
     );
   };
   const der: readonly PartyRole[] = ["der"];
@@ -47,28 +52,31 @@ export function addActs(program: Command, shell: Shell): void {
     "Takes money out of the account in the Vault, to the own wallet.",
     ALL,
     "What is locked stays.",
-    "how much; all that is free by default",
-  ).action((amount: bigint | undefined, options: TransactOptions) =>
-    transact(ALL, options, shell, (desk) => withdraw(desk, amount)),
-  );
+  )
+    .argument("[units]", "how much; all that is free by default", units)
+    .action((amount: bigint | undefined, options: TransactOptions) =>
+      transact(ALL, options, shell, (desk) => withdraw(desk, amount)),
+    );
   add(
     "top-up",
     "Deposits what is missing of the agreement's deposit and one dispute bond.",
     der,
     "A suspended agreement is in force again with it.",
-    "how much; what is missing by default",
-  ).action((amount: bigint | undefined, options: TransactOptions) =>
-    transact(der, options, shell, (desk) => topUp(desk, amount)),
-  );
+  )
+    .argument("[units]", "how much; what is missing by default", units)
+    .action((amount: bigint | undefined, options: TransactOptions) =>
+      transact(der, options, shell, (desk) => topUp(desk, amount)),
+    );
   add(
     "fund",
     "Deposits into the account in the Vault.",
     ["operator", "aggregator", "der"],
     "The Operator's agent does so by itself when it is under funds.minimum.",
-    "how much; for the Operator what is missing of funds.target by default",
-  ).action((amount: bigint | undefined, options: TransactOptions) =>
-    transact(ALL, options, shell, (desk) => fund(desk, amount)),
-  );
+  )
+    .argument("[units]", "how much; for the Operator what is missing of funds.target by default", units)
+    .action((amount: bigint | undefined, options: TransactOptions) =>
+      transact(ALL, options, shell, (desk) => fund(desk, amount)),
+    );
   const operator: readonly PartyRole[] = ["operator"];
   add(
     "order",
@@ -80,6 +88,34 @@ export function addActs(program: Command, shell: Shell): void {
     .option("--epochs <n>", "how many; epochsPerOrder of the configuration by default", whole)
     .option("--wh <wh>", "Wh in each epoch; a share of the forecast, as configured, by default", units)
     .action((options: OrderOptions) => transact(operator, options, shell, (desk) => order(desk, options)));
+  const exampleDer = " 0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+  add(
+    "commission",
+    "Puts a DER's meter in charge from the next epoch on: its first, or one that replaces it.",
+    operator,
+    "The agent does so by itself for DERs that applied with a meter of its `inspected`.",
+    exampleDer,
+  )
+    .argument("<der>", "the DER's address", address)
+    .option(
+      "--meter <address>",
+      "its meter's key, as an address; the one it applied with by default",
+      address,
+    )
+    .action((der: string, options: CommissionOptions) =>
+      transact(operator, options, shell, (desk) => commission(desk, der, options.meter)),
+    );
+  add(
+    "reject",
+    "Turns away a DER that applied: its deposit is free again.",
+    operator,
+    "The agent turns nobody away.",
+    exampleDer,
+  )
+    .argument("<der>", "the DER's address", address)
+    .action((der: string, options: TransactOptions) =>
+      transact(operator, options, shell, (desk) => reject(desk, der)),
+    );
 }
 
 // ------------------------------------------------------------------------------------------------------------ For a DER
@@ -207,6 +243,54 @@ function order({ party, connection, follower }: ActDesk, options: OrderOptions):
       args: [firstEpoch, packEnergy(wanted)],
     },
   ]);
+}
+
+interface CommissionOptions extends TransactOptions {
+  readonly meter?: string;
+}
+
+function commission(desk: ActDesk, der: string, replacement: string | undefined): Promise<readonly Act[]> {
+  const { connection, follower } = desk;
+  const { status, offeredMeter } = agreementOf(desk, der);
+  if (replacement === undefined && status !== "prospective") {
+    throw new Failure(
+      1,
+      `the agreement of ${der} is ${status}: name the meter that is to replace its own by --meter`,
+    );
+  }
+  const meter = replacement ?? offeredMeter;
+  return Promise.resolve([
+    {
+      words: `put the meter ${meter} of the DER ${der} in charge from epoch ${follower.epoch + 1} on`,
+      contract: connection.ariaAt(follower.service.address),
+      method: "commission",
+      args: [[[der, meter]]],
+    },
+  ]);
+}
+
+function reject(desk: ActDesk, der: string): Promise<readonly Act[]> {
+  const { connection, follower } = desk;
+  const { status } = agreementOf(desk, der);
+  if (status !== "prospective") {
+    throw new Failure(1, `the agreement of ${der} is ${status}: expected one that is prospective`);
+  }
+  return Promise.resolve([
+    {
+      words: `turn away the DER ${der}`,
+      contract: connection.ariaAt(follower.service.address),
+      method: "reject",
+      args: [der],
+    },
+  ]);
+}
+
+function agreementOf({ follower: { ledger, service } }: ActDesk, der: string): Agreement {
+  const account = ledger.accountOf(der);
+  const agreement = account === undefined ? undefined : service.view.agreements.get(account);
+  if (agreement === undefined)
+    throw new Failure(1, `${der} has no agreement with the ARIA at ${service.address}`);
+  return agreement;
 }
 
 function notBelow0(value: bigint): bigint {

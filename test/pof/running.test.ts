@@ -6,8 +6,10 @@ import { expect } from "chai";
 import { computeAddress, Wallet } from "ethers";
 import { z } from "zod/v4";
 
+import { ChainFollower } from "../../agents/chain/follower.ts";
 import { fieldsIn, loadConfig } from "../../agents/runtime/config-file.ts";
 import { SCHEMAS } from "../../agents/pof/party.ts";
+import { openSqliteStore } from "../../agents/store/sqlite.ts";
 import { developmentKey } from "../../scripts/demo/cast.ts";
 import { type Chain, COIN, startChain } from "../agents/community-stage.ts";
 import { expectLines, OPERATOR_KEY, type Outcome, pof } from "./stage.ts";
@@ -32,6 +34,7 @@ describe("pof, for whoever runs an agent:", function () {
 
   before(async function () {
     chain = await startChain();
+    await chain.clock.endow(computeAddress(OPERATOR_KEY), 1_000n * COIN);
     der = await initiated("der");
     operator = await initiated("operator");
   });
@@ -195,6 +198,60 @@ describe("pof, for whoever runs an agent:", function () {
       expect(await balance()).to.deep.equal({ held: locked, free: 0n, locked });
     });
 
+    const env = { WALLET_KEY: OPERATOR_KEY };
+
+    async function refused(args: readonly string[], reason: string): Promise<void> {
+      const { status, stdout, stderr } = await pof([...args, "--config", operator], env);
+      expect([status, stdout, stderr]).to.deep.equal([1, "", `${reason}\n`]);
+    }
+
+    it("reject, for the Operator: what was locked is free, and the DER may apply anew", async function () {
+      expect(await done(["reject", DER, "--config", operator], env)).to.contain(
+        `Sent, to turn away the DER ${DER}`,
+      );
+      const { held, free } = await balance();
+      expect(free).to.equal(held);
+      await refused(["reject", DER], `the agreement of ${DER} is closed: expected one that is prospective`);
+      await done(["join", "--config", der]);
+    });
+
+    it("commission, for the Operator: of the meter that the DER applied with, and of one that replaces it", async function () {
+      const commission = ["commission", DER, "--config", operator];
+      const [first, second] = [METER_KEY, developmentKey(312)].map((key) => computeAddress(key));
+      expect(await done([...commission, "--dry-run"], env)).to.contain(`commission(${DER},${first})`);
+      expect(await done(commission, env)).to.contain(
+        `Sent, to put the meter ${first} of the DER ${DER} in charge`,
+      );
+      await refused(
+        ["commission", DER],
+        `the agreement of ${DER} is active: name the meter that is to replace its own by --meter`,
+      );
+      expect(await done([...commission, "--meter", second!], env)).to.contain(`put the meter ${second} of`);
+      const onlooker = await chain.link(developmentKey(9));
+      const store = openSqliteStore(":memory:");
+      const follower = new ChainFollower(onlooker, store, 0);
+      await follower.follow();
+      const { meters, since } = follower.service.view.agreements.get(follower.ledger.accountOf(DER)!)!;
+      expect(meters.map(({ key }) => key)).to.deep.equal([first, second]);
+      expect(since).to.equal(follower.epoch + 1);
+      await store.close();
+      onlooker.close();
+    });
+
+    it("neither of them for one that never applied", async function () {
+      const nobody = computeAddress(developmentKey(313));
+      const says = `${nobody} has no agreement with the ARIA at ${chain.addresses.aria}`;
+      await refused(["reject", nobody], says);
+      await refused(["commission", nobody], says);
+      await expectLines(2, [
+        [
+          ["commission", "0x12", "--config", operator],
+          /'0x12' is invalid for argument 'der'\. It must be an address/,
+        ],
+        [["reject", "--config", operator], /missing required argument 'der'/],
+      ]);
+    });
+
     it("leave, once", async function () {
       expect(await done(["leave", "--config", der])).to.contain("Sent, to leave");
       const again = await pof(["leave", "--config", der], KEYS);
@@ -203,8 +260,6 @@ describe("pof, for whoever runs an agent:", function () {
     });
 
     it("fund and order, for the Operator", async function () {
-      const env = { WALLET_KEY: OPERATOR_KEY };
-      await chain.clock.endow(computeAddress(OPERATOR_KEY), 1_000n * COIN);
       expect(await done(["fund", "--config", operator], env)).to.contain("deposit 80,000,000 units");
       expect(await done(["fund", "--config", operator], env)).to.equal("Nothing is missing.\n");
       const order = ["order", "--config", operator, "--epochs", "4", "--wh", "1000"];
@@ -233,6 +288,8 @@ describe("pof, for whoever runs an agent:", function () {
       "top-up",
       "fund",
       "order",
+      "commission",
+      "reject",
     ];
     for (const command of commands) {
       const { status, stdout } = await pof([command, "--help"]);
