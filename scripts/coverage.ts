@@ -2,22 +2,18 @@ import { spawnSync } from "node:child_process";
 import { cpSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-import { filesIn, openWorkspace, QUICK_OPTIMIZER } from "./workspace.ts";
+import { filesIn, openWorkspace } from "./workspace.ts";
 
 /** Which lines and statements of the contracts the tests of both suites run; `npm run coverage`. All of them must be. */
 
 const WORKSPACE = resolve("cache", "coverage");
 
 /** Fewer runs than usual: what one of them reaches counts as much as what all do. No test is stopped by a clock. */
-const CONFIG = `import base from "./project.config.ts";
+const CONFIG = `import base from "./quick.config.ts";
 
-const { path, version, settings } = base.solidity.compilers[0];
 const { solidity } = base.test;
 export default {
   ...base,
-  // What is added to count draws warnings.
-  plugins: base.plugins.filter(({ id }) => id !== "warnings-as-errors"),
-  solidity: { version, path, settings: { ...settings, optimizer: ${JSON.stringify(QUICK_OPTIMIZER)} } },
   coverage: { skipFiles: ["contracts/test/**"] },
   test: {
     mocha: { timeout: 0 },

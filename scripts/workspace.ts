@@ -15,18 +15,27 @@ const COPIED = [
 ];
 
 /**
- * Steps of solc's optimizer that keep the compiler quick, where code is larger by what is woven into it: what it does
- * counts there, not what it costs.
+ * The project's own configuration, but for what is woven into its contracts: code of that size needs steps of solc's optimizer
+ * that keep the compiler quick, as what it does counts there and not what it costs; and it draws warnings.
  */
-export const QUICK_OPTIMIZER = {
+const QUICK = `import base from "./project.config.ts";
+
+const [{ path, version, settings }] = base.solidity.compilers;
+const optimizer = {
   enabled: true,
   runs: 200,
   details: { yul: true, yulDetails: { stackAllocation: true, optimizerSteps: "dhfoDgvulfnTUtnIf:fDnTOcmu" } },
 };
+export default {
+  ...base,
+  plugins: base.plugins.filter(({ id }) => id !== "warnings-as-errors"),
+  solidity: { ...base.solidity, compilers: [{ version, path, settings: { ...settings, optimizer } }], overrides: {} },
+};
+`;
 
 /**
  * Makes the copy anew, but for what was built there before.
- * @param config the text of its hardhat.config.ts; the project's own is beside it, as project.config.ts
+ * @param config the text of its hardhat.config.ts; the project's own, made for woven contracts, is beside it as quick.config.ts
  */
 export function openWorkspace(folder: string, config: string): void {
   mkdirSync(folder, { recursive: true });
@@ -35,6 +44,7 @@ export function openWorkspace(folder: string, config: string): void {
     cpSync(name, join(folder, name), { recursive: true });
   }
   cpSync("hardhat.config.ts", join(folder, "project.config.ts"));
+  writeFileSync(join(folder, "quick.config.ts"), QUICK);
   writeFileSync(join(folder, "hardhat.config.ts"), config);
 }
 

@@ -9,18 +9,12 @@ export const WOVEN = resolve("cache", "mutation");
 /** One in which they tell which mutants a test comes by. */
 export const TRACING = resolve("cache", "mutation-tracing");
 
-/**
- * The project's own configuration, for code of any size, with coins for many deployments, and with fewer runs: a play is slow
- * in code so large.
- */
-const CONFIG = `import base from "./project.config.ts";
+/** For code of any size, with coins for many deployments, and with fewer runs: a play is slow in code so large. */
+const CONFIG = `import base from "./quick.config.ts";
 
-const { path, version, settings } = base.solidity.compilers[0];
 const { solidity } = base.test;
 export default {
   ...base,
-  plugins: base.plugins.filter(({ id }) => id !== "warnings-as-errors"),
-  solidity: { version, path, settings: { ...settings, optimizer: ${JSON.stringify(workspace.QUICK_OPTIMIZER)} } },
   networks: {
     default: {
       ...base.networks.default,
