@@ -1,27 +1,15 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.34;
 
-import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-
-import {VM} from "../Vm.sol";
+import {Play} from "../system/Play.sol";
 import {ServiceHandler} from "./ServiceHandler.sol";
 
 /// @title A Vault that one hostile service after the other is put in charge of.
-contract ServicePlayTest is ServiceHandler {
-    /// @dev What the runner asks of an invariant test: a contract, and which of its functions to call.
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
-    }
-
-    error Withdrawn();
-
-    bytes4[] private _actions;
+contract ServicePlayTest is Play, ServiceHandler {
     uint256 private _steps;
 
-    /// @dev That the environment is read keeps the runner from replaying a failed test, as in PlayTest.
     function setUp() external {
-        _steps = VM.envOr("PLAY_STEPS", uint256(400));
+        _steps = _stepsOr(400);
         _open();
         _actions = [
             this.deposit.selector,
@@ -35,23 +23,6 @@ contract ServicePlayTest is ServiceHandler {
             this.lock.selector,
             this.handOver.selector
         ];
-    }
-
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(this);
-    }
-
-    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector(address(this), new bytes4[](1));
-        targets[0].selectors[0] = this.act.selector;
-    }
-
-    /// @dev One action, chosen by weight.
-    function act(uint256 choice, uint256 seed) external {
-        bytes memory action = abi.encodeWithSelector(_actions[choice % _actions.length], seed);
-        Address.functionCall(address(this), action);
     }
 
     // --------------------------------------------------------------------------------------------------------- Plays
@@ -87,33 +58,8 @@ contract ServicePlayTest is ServiceHandler {
 
     function _all() private {
         if (bytes(broken).length > 0) revert NotTrue(broken);
-        uint256 sum;
-        for (uint32 account = 1; account <= _vault.accountCount(); ++account)
-            sum += _vault.balanceOf(account);
-        _equal(sum * UNIT, address(_vault).balance, "I1: coins held");
-        for (uint256 i; i < PARTIES; ++i) {
-            address party = _partyAt(i);
-            uint64 free = _vault.freeOf(party);
-            if (free > 0) _true(_canWithdraw(party, free), "I7: all that is free");
-            _true(!_canWithdraw(party, free + 1), "I7: a unit more");
-        }
+        _equal(_sumOfAccounts(_vault) * UNIT, address(_vault).balance, "I1: coins held");
+        for (uint256 i; i < PARTIES; ++i) _freeCanBeWithdrawn(_vault, _partyAt(i));
         _true(_othersDoNothing(), "I12: a service that is not in charge");
-    }
-
-    /// @dev Tries a withdrawal and takes it back.
-    function _canWithdraw(address party, uint64 amount) private returns (bool) {
-        try this.withdrawAndRevert(party, amount) {
-            return false;
-        } catch (bytes memory reason) {
-            return bytes4(reason) == Withdrawn.selector;
-        }
-    }
-
-    /// @dev Not for tests to call: reverts in any case, with Withdrawn if the coins came.
-    function withdrawAndRevert(address party, uint64 amount) external {
-        uint256 before = GUARDIAN.balance;
-        VM.prank(party);
-        _vault.withdraw(amount, payable(GUARDIAN));
-        if (GUARDIAN.balance == before + amount * UNIT) revert Withdrawn();
     }
 }

@@ -1,31 +1,20 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.34;
 
-import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-
 import {IARIA} from "../../../contracts/interfaces/IARIA.sol";
 import {IARIATypes} from "../../../contracts/interfaces/IARIATypes.sol";
 import {Deployed} from "../Deployed.sol";
+import {Play} from "../system/Play.sol";
 import {VM} from "../Vm.sol";
 import {HostileToken} from "./HostileToken.sol";
 import {TokenHandler} from "./TokenHandler.sol";
 
 /// @title A Vault of a token that keeps fees, answers false, reverts, answers nothing, or calls back, as it likes.
-contract TokenPlayTest is TokenHandler {
-    /// @dev What the runner asks of an invariant test: a contract, and which of its functions to call.
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
-    }
-
-    error Withdrawn();
-
-    bytes4[] private _actions;
+contract TokenPlayTest is Play, TokenHandler {
     uint256 private _steps;
 
-    /// @dev That the environment is read keeps the runner from replaying a failed test, as in PlayTest.
     function setUp() external {
-        _steps = VM.envOr("PLAY_STEPS", uint256(400));
+        _steps = _stepsOr(400);
         VM.warp(START);
         VM.roll(10_000);
         _token = new HostileToken();
@@ -68,23 +57,6 @@ contract TokenPlayTest is TokenHandler {
         list[0] = IARIATypes.Commissioning(der, address(1));
         VM.prank(OPERATOR);
         _aria.commission(list);
-    }
-
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(this);
-    }
-
-    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector(address(this), new bytes4[](1));
-        targets[0].selectors[0] = this.act.selector;
-    }
-
-    /// @dev One action, chosen by weight.
-    function act(uint256 choice, uint256 seed) external {
-        bytes memory action = abi.encodeWithSelector(_actions[choice % _actions.length], seed);
-        Address.functionCall(address(this), action);
     }
 
     // --------------------------------------------------------------------------------------------------------- Plays
@@ -157,36 +129,22 @@ contract TokenPlayTest is TokenHandler {
 
     function _all() private {
         if (bytes(broken).length > 0) revert NotTrue(broken);
-        uint256 sum;
-        for (uint32 account = 1; account <= _vault.accountCount(); ++account)
-            sum += _vault.balanceOf(account);
-        _equal(sum * UNIT + _token.gifts(), _token.balanceOf(address(_vault)), "I1: tokens held");
+        _equal(
+            _sumOfAccounts(_vault) * UNIT + _token.gifts(),
+            _token.balanceOf(address(_vault)),
+            "I1: tokens held"
+        );
         uint256 owed;
         for (uint32 id = 1; id <= _requestCount; ++id) owed += _aria.requestOf(id).escrow;
         _equal(owed, _vault.balanceOf(_aria.escrowAccount()), "I2: ARIA's account");
-        for (uint256 i; i < PARTIES; ++i) {
-            address party = _partyAt(i);
-            uint64 free = _vault.freeOf(party);
-            if (free > 0) _true(_canWithdraw(party, free), "I7: all that is free");
-            _true(!_canWithdraw(party, free + 1), "I7: a unit more");
-        }
+        for (uint256 i; i < PARTIES; ++i) _freeCanBeWithdrawn(_vault, _partyAt(i));
     }
 
-    /// @dev Tries a withdrawal, with the token being honest, and takes it back.
-    function _canWithdraw(address party, uint64 amount) private returns (bool) {
-        try this.withdrawAndRevert(party, amount) {
-            return false;
-        } catch (bytes memory reason) {
-            return bytes4(reason) == Withdrawn.selector;
-        }
+    function _heldBy(address owner) internal view override returns (uint256) {
+        return _token.balanceOf(owner);
     }
 
-    /// @dev Not for tests to call: reverts in any case, with Withdrawn if the tokens came.
-    function withdrawAndRevert(address party, uint64 amount) external {
+    function _makeHonest() internal override {
         _token.turn(HostileToken.Mood.Honest);
-        uint256 before = _token.balanceOf(GUARDIAN);
-        VM.prank(party);
-        _vault.withdraw(amount, payable(GUARDIAN));
-        if (_token.balanceOf(GUARDIAN) == before + amount * UNIT) revert Withdrawn();
     }
 }

@@ -6,14 +6,12 @@ import {IARIATypes} from "../../../contracts/interfaces/IARIATypes.sol";
 import {IVault} from "../../../contracts/interfaces/IVault.sol";
 import {Deployed} from "../Deployed.sol";
 import {VM} from "../Vm.sol";
-import {Cast} from "./Cast.sol";
 import {Handler} from "./Handler.sol";
 import {Journal} from "./Journal.sol";
+import {Play} from "./Play.sol";
 
 /// @title Invariants: what must hold after each action, whoever did what in whichever order.
-abstract contract Invariants is Cast {
-    error Withdrawn();
-
+abstract contract Invariants is Play {
     IVault internal _vault;
     IARIA internal _aria;
     Handler internal _handler;
@@ -43,10 +41,7 @@ abstract contract Invariants is Cast {
 
     /// @dev I1: the Vault holds what its accounts add up to: no more but coins forced into it, and never less.
     function _assetsCoverTheBooks() internal view {
-        uint256 sum;
-        for (uint32 account = 1; account <= _vault.accountCount(); ++account)
-            sum += _vault.balanceOf(account);
-        _equal(sum * UNIT + _handler.forced(), address(_vault).balance, "I1: coins held");
+        _equal(_sumOfAccounts(_vault) * UNIT + _handler.forced(), address(_vault).balance, "I1: coins held");
     }
 
     /// @dev I2: ARIA's own account is the escrow of all requests and the bonds of all open disputes, and what
@@ -94,14 +89,9 @@ abstract contract Invariants is Cast {
         if (bytes(broken).length > 0) revert NotTrue(broken);
     }
 
-    /// @dev I7: what is free in an account can always be withdrawn by its owner, and not one unit more.
+    /// @dev I7.
     function _whatIsFreeCanBeWithdrawn() internal {
-        for (uint256 i; i < DERS + 3; ++i) {
-            address party = _handler.partyAt(i);
-            uint64 free = _vault.freeOf(party);
-            if (free > 0) _true(_canWithdraw(party, free), "I7: all that is free");
-            _true(!_canWithdraw(party, free + 1), "I7: a unit more");
-        }
+        for (uint256 i; i < DERS + 3; ++i) _freeCanBeWithdrawn(_vault, _handler.partyAt(i));
     }
 
     /// @dev I8: the counters of what is open are the true counts.
@@ -119,23 +109,6 @@ abstract contract Invariants is Cast {
         // ARIA does not tell how many wait: its second storage slot holds the number, next to the highest byte.
         uint256 progress = uint256(VM.load(address(_aria), bytes32(uint256(1))));
         _equal(_handler.prospectiveCount(), uint16(progress >> 224), "I8: prospective");
-    }
-
-    /// @dev Tries a withdrawal and takes it back. @return whether it went through with all the coins.
-    function _canWithdraw(address party, uint64 amount) private returns (bool) {
-        try this.withdrawAndRevert(party, amount) {
-            return false;
-        } catch (bytes memory reason) {
-            return bytes4(reason) == Withdrawn.selector;
-        }
-    }
-
-    /// @dev Not for tests to call: reverts in any case, with Withdrawn if the coins came.
-    function withdrawAndRevert(address party, uint64 amount) external {
-        uint256 before = OUTSIDER.balance;
-        VM.prank(party);
-        _vault.withdraw(amount, payable(OUTSIDER));
-        if (OUTSIDER.balance == before + amount * UNIT) revert Withdrawn();
     }
 
     function _openDisputesOf(uint32 id) private view returns (uint256 open) {

@@ -1,33 +1,20 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.34;
 
-import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-
 import {IARIATypes} from "../../../contracts/interfaces/IARIATypes.sol";
 import {VM} from "../Vm.sol";
 import {Invariants} from "./Invariants.sol";
 
 /// @title Plays of everything that can be done, in any order: the invariants hold after each action.
-/// @notice The runner's invariant tests play many short ones. A long one by a fixed row of pseudo-random actions does
-/// not lean on them, and shows that everything there is to reach is reached.
 contract PlayTest is Invariants {
-    /// @dev What the runner asks of an invariant test: a contract, and which of its functions to call.
-    struct FuzzSelector {
-        address addr;
-        bytes4[] selectors;
-    }
-
     /// @dev For whoever reads a trace.
     event Reached(string what, uint256 times);
 
-    bytes4[] private _actions;
     uint256 private _steps;
     uint256 private _seed;
 
-    /// @dev That the environment is read has a second use: the runner then does not replay a failed test to trace it
-    /// step by step, which takes gigabytes of memory for tests as long as these.
     function setUp() external {
-        _steps = VM.envOr("PLAY_STEPS", uint256(1600));
+        _steps = _stepsOr(1_600);
         _seed = VM.envOr("PLAY_SEED", uint256(0x9f10));
         _open();
         _actions = [
@@ -63,21 +50,8 @@ contract PlayTest is Invariants {
 
     // --------------------------------------------------------------------------------------------- Many short plays
 
-    function targetContracts() external view returns (address[] memory targets) {
-        targets = new address[](1);
-        targets[0] = address(this);
-    }
-
-    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
-        targets = new FuzzSelector[](1);
-        targets[0] = FuzzSelector(address(this), new bytes4[](1));
-        targets[0].selectors[0] = this.act.selector;
-    }
-
-    /// @dev One action, chosen by weight. The handler never fails: what its parties are refused it catches.
-    function act(uint256 choice, uint256 seed) external {
-        bytes memory action = abi.encodeWithSelector(_actions[choice % _actions.length], seed);
-        Address.functionCall(address(_handler), action);
+    function _actor() internal view override returns (address) {
+        return address(_handler);
     }
 
     /// hardhat-config: invariant.failOnRevert = true
