@@ -11,6 +11,8 @@ import type { Dispute } from "../../agents/chain/service-view.ts";
 import { openSqliteReader, openSqliteStore } from "../../agents/store/sqlite.ts";
 import { developmentKey } from "../../scripts/demo/cast.ts";
 import {
+  type Configurations,
+  configurationsOf,
   disputedEpoch,
   type DisputedEpoch,
   expectLines,
@@ -21,7 +23,6 @@ import {
   replaceOperator,
 } from "./stage.ts";
 
-const SOURCE = { kind: "wind", ratedW: 5_000, meanSpeed: 6, seed: 1 };
 const KEYS = { OPERATOR_KEY };
 
 const listSchema = z.object({
@@ -41,45 +42,14 @@ describe("pof, for a party with an agent:", function () {
 
   const folder = mkdtempSync(join(tmpdir(), "pof-parties-"));
   let stage: DisputedEpoch;
-  let configs: Record<"operator" | "aggregator" | "der" | "otherDer", string>;
+  let configs: Configurations;
   let ids: { ruled: string; open: string };
 
   before(async function () {
     stage = await disputedEpoch();
-    const { chain, community, plants, ruled, open } = stage;
+    const { ruled, open } = stage;
     ids = { ruled: `${ruled.dispute.id}`, open: `${open.dispute.id}` };
-    // The first of their nodes is down, as happens: all that follows is asked of the other one.
-    const nodes = { rpcUrl: "http://127.0.0.1:1", otherRpcUrls: [chain.node.url] };
-    const common = { ...nodes, registry: chain.addresses.registry };
-    const written = (name: string, store: string, fields: object): string => {
-      const file = join(folder, `${name}.json`);
-      writeFileSync(file, JSON.stringify({ ...common, store: community.storeFile(store), ...fields }));
-      return file;
-    };
-    const der = {
-      walletKey: "DER_KEY",
-      meterKey: "METER_KEY",
-      powerW: 1,
-      price: 1,
-      source: SOURCE,
-      listen: {},
-    };
-    configs = {
-      operator: written("operator", "operator", {
-        walletKey: "OPERATOR_KEY",
-        funds: { minimum: 0, target: 0 },
-        feeders: [{ ders: "all", sources: [SOURCE] }],
-        inspected: "all",
-        evidence: [],
-      }),
-      aggregator: written("aggregator", "aggregator", {
-        walletKey: "AGGREGATOR_KEY",
-        meters: [],
-        listen: {},
-      }),
-      der: written("der", plants[0].name, der),
-      otherDer: written("other-der", plants[2].name, der),
-    };
+    configs = configurationsOf(stage, folder);
   });
 
   after(async function () {

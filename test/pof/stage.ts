@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
@@ -32,6 +32,7 @@ const FULL_W = 7_200n;
 const SHORT_W = 3_600n;
 const BASELINE_WH = 4_000n;
 const EPOCHS = 3;
+const SOURCE = { kind: "wind", ratedW: 5_000, meanSpeed: 6, seed: 1 };
 
 export interface Outcome {
   readonly status: number | null;
@@ -188,4 +189,46 @@ function rulingOf({ operator }: Community, by: Ruling["verdict"]["by"]): Ruling 
   const ruling = operator.rulings.find(({ verdict }) => verdict.by === by);
   if (ruling === undefined) throw new Error(`no dispute was decided by ${by}`);
   return ruling;
+}
+
+/** Configuration files of parties. */
+export type Configurations = Record<"operator" | "aggregator" | "der" | "otherDer", string>;
+
+/** Writes them into a folder; the DER is the one that is ruled for, the other one the steady one. */
+export function configurationsOf(
+  { chain, community, plants }: DisputedEpoch,
+  folder: string,
+): Configurations {
+  // The first of their nodes is down, as happens: all that follows is asked of the other one.
+  const nodes = { rpcUrl: "http://127.0.0.1:1", otherRpcUrls: [chain.node.url] };
+  const common = { ...nodes, registry: chain.addresses.registry };
+  const written = (name: string, store: string, fields: object): string => {
+    const file = join(folder, `${name}.json`);
+    writeFileSync(file, JSON.stringify({ ...common, store: community.storeFile(store), ...fields }));
+    return file;
+  };
+  const der = {
+    walletKey: "DER_KEY",
+    meterKey: "METER_KEY",
+    powerW: 1,
+    price: 1,
+    source: SOURCE,
+    listen: {},
+  };
+  return {
+    operator: written("operator", "operator", {
+      walletKey: "OPERATOR_KEY",
+      funds: { minimum: 0, target: 0 },
+      feeders: [{ ders: "all", sources: [SOURCE] }],
+      inspected: "all",
+      evidence: [],
+    }),
+    aggregator: written("aggregator", "aggregator", {
+      walletKey: "AGGREGATOR_KEY",
+      meters: [],
+      listen: {},
+    }),
+    der: written("der", plants[0].name, der),
+    otherDer: written("other-der", plants[2].name, der),
+  };
 }
