@@ -7,24 +7,21 @@ import { commitmentOf, rootOf } from "../../agents/settlement/tree.ts";
 import {
   allBalances,
   at,
-  commission,
-  CRITERIA,
-  deploy,
   derAt,
   expectMoves,
-  join,
   loadFixture,
-  newDer,
   refused,
   RequestStatus,
   RULES,
   type System,
   threeDers,
   time,
-  toNextEpoch,
   twentyDers,
 } from "./fixture.ts";
 import {
+  dear,
+  DEAR,
+  expectSweep,
   FLOW_ROOT,
   loadRequest,
   nothingMissing,
@@ -33,67 +30,18 @@ import {
   type Request,
   requestFlow,
   rowOf,
+  rowsFor,
   sendSweep,
   settlementOf,
-  sumOf,
   sweep,
   sweepWindow,
   toSweepWindow,
 } from "./settling.ts";
 
-/** Asks the same of each of the first DERs: `energyWh`, plus a Wh for each DER before it. */
-function rowsFor(system: System, derCount: number, energyWh: bigint[]) {
-  return system.ders.slice(0, derCount).map((der, i) =>
-    rowOf(
-      der,
-      energyWh.map((wh) => wh + BigInt(i)),
-    ),
-  );
-}
-
 async function requested(): Promise<System & { request: Request }> {
   const system = await threeDers();
   const request = await orderAndRequest(system, rowsFor(system, 3, [2_000n]));
   return { ...system, request };
-}
-
-/**
- * Asks a kWh of each of three DERs, for just less than 2^31 units, for that, and for the highest price there is: what no
- * octet holds is posted on its own. Nothing is tolerated, and the penalty is the price.
- */
-async function dear(): Promise<System & { request: Request }> {
-  const criteria = { maxPrice: 2n ** 32n - 1n, depositPerKw: 430_000_000n };
-  const rules = { deliveryToleranceBps: 0n, toleranceFloorWh: 0n, penaltyBps: 10_000n };
-  const system = await deploy({ criteria, rules });
-  for (const [index, price] of [2n ** 31n - 1n, 2n ** 31n, criteria.maxPrice].entries()) {
-    const der = { ...(await newDer(index, system.criteria)), price };
-    await join(system, der);
-    system.ders.push(der);
-  }
-  await commission(system, system.ders);
-  await toNextEpoch(system);
-  const request = await orderAndRequest(
-    system,
-    system.ders.map((der) => rowOf(der, [1_000n])),
-  );
-  return { ...system, request };
-}
-
-/** Sweeps, expects exactly the money and the records that rules.ts asks for, and returns both. */
-async function expectSweep(system: System, request: Request, shortfallsWh: bigint[][]) {
-  await toSweepWindow(system, request);
-  const before = await system.vault.balancesOf(system.ders.map(({ account }) => account));
-  const settlement = await sweep(system, request, shortfallsWh);
-  const after = await system.vault.balancesOf(system.ders.map(({ account }) => account));
-  const { payments, taken, escrow } = settlement;
-  request.rows.forEach(({ account }, row) => {
-    const der = system.ders.findIndex((candidate) => candidate.account === account);
-    expect(after[der]! - before[der]!, `DER ${der.toString()}`).to.equal(payments[row]! - taken[row]!);
-  });
-  const stored = await system.aria.requestOf(request.requestId);
-  expect(stored.commitment).to.equal(commitmentOf(request));
-  expect([stored.status, stored.escrow]).to.deep.equal([RequestStatus.Swept, escrow]);
-  return settlement;
 }
 
 describe("A sweep", function () {
@@ -159,8 +107,8 @@ describe("A sweep", function () {
 
   it("pays what is too much for an octet", async function () {
     const { request, ...system } = await loadRequest(dear);
-    const { payments } = await expectSweep(system, request, [[0n], [0n], [0n]]);
-    expect(payments).to.deep.equal([2n ** 31n - 1n, 2n ** 31n, 2n ** 32n - 1n]);
+    const { payments } = await expectSweep(system, request, nothingMissing(request));
+    expect(payments).to.deep.equal(DEAR);
   });
 
   it("settles the pages of a fleet each on its own", async function () {
@@ -364,81 +312,5 @@ describe("A sweep of a single epoch, which settles eight accounts of a word at a
       expect((after.get(account) ?? 0n) - (before.get(account) ?? 0n)).to.equal(settlement.payments[i]);
     });
     expect(after.get(derAt(system, 11).account)).to.equal(before.get(derAt(system, 11).account));
-  });
-});
-
-describe("A penalty", function () {
-  /** Penalties of six times the price, so that three epochs eat up a deposit. */
-  async function severe(): Promise<System & { request: Request }> {
-    const system = await deploy({ derCount: 3, rules: { penaltyBps: 60_000n } });
-    const request = await orderAndRequest(system, rowsFor(system, 2, Array<bigint>(4).fill(2_400n)));
-    return { ...system, request };
-  }
-
-  it("never exceeds the deposit standing, and suspends who falls under the floor (I5)", async function () {
-    const { request, ...system } = await loadRequest(severe);
-    const [der, other] = [derAt(system, 0), derAt(system, 1)];
-    const short = [Array<bigint>(4).fill(2_400n), [0n, 2_400n, 2_400n, 0n]];
-    const excess = 4n * (2_400n - 120n);
-    const due = rules.penalty(excess, der.price, 60_000n);
-    expect(due).to.be.greaterThan(der.deposit);
-    const opens = sweepWindow(system, request).opens;
-    const sent = await at(opens, () => sendSweep(system, request, short));
-    await expect(sent)
-      .to.emit(system.aria, "PenaltyCapped")
-      .withArgs(request.requestId, der.account, due, der.deposit);
-    const floor = rules.floorOf(der.deposit, CRITERIA.depositFloorBps);
-    const otherFloor = rules.floorOf(other.deposit, CRITERIA.depositFloorBps);
-    const left = other.deposit - rules.penalty(2n * (2_400n - 120n), other.price, 60_000n);
-    expect(left, "but for its payment").to.be.lessThan(otherFloor);
-    const suspended = await system.aria.queryFilter(
-      system.aria.filters.AgreementSuspended(),
-      sent.blockNumber ?? 0,
-    );
-    expect(suspended.map(({ args }) => [...args])).to.deep.equal([[der.account, floor, 0n]]);
-    expect(await system.vault.balanceOf(der.account)).to.equal(0n);
-    const fed = (request.rows[1]?.energyWh ?? []).reduce(
-      (sum, wh, epoch) => sum + wh - (short[1]?.[epoch] ?? 0n),
-      0n,
-    );
-    const paid = rules.payment(fed, other.price);
-    expect(await system.vault.balanceOf(other.account))
-      .to.equal(left + paid)
-      .and.to.be.greaterThan(otherFloor);
-  });
-
-  it("leaves alone what lies in the account beyond the deposit", async function () {
-    const { request, ...system } = await loadRequest(severe);
-    const der = derAt(system, 0);
-    await system.vault.deposit(der.signer, 777n, { value: 777_000_000_000n });
-    const short = [Array<bigint>(4).fill(2_400n), [0n, 0n, 0n, 0n]];
-    await sweep(system, request, short);
-    expect(await system.vault.balanceOf(der.account)).to.equal(777n);
-  });
-
-  it("takes nothing of who has nothing left, and fails no sweep", async function () {
-    const { request, ...system } = await loadRequest(severe);
-    const der = derAt(system, 0);
-    const first = request.firstEpoch + 4n;
-    const order = await orderBaseline(system, first, [5_000n]);
-    const later = await requestFlow(system, order, first, rowsFor(system, 2, [2_400n]));
-    await sweep(system, request, [Array<bigint>(4).fill(2_400n), [0n, 0n, 0n, 0n]]);
-    const settlement = await expectSweep(system, later, [[2_400n], [0n]]);
-    expect(settlement.due[0]).to.be.greaterThan(0n);
-    expect(settlement.taken[0]).to.equal(0n);
-    expect(await system.vault.balanceOf(der.account)).to.equal(0n);
-  });
-
-  it("may be too much for an octet", async function () {
-    const { request, ...system } = await loadRequest(dear);
-    const { taken } = await expectSweep(system, request, [[1_000n], [1_000n], [1_000n]]);
-    expect(taken).to.deep.equal([2n ** 31n - 1n, 2n ** 31n, 2n ** 32n - 1n]);
-  });
-
-  it("together with all payments conserves the money", async function () {
-    const { request, ...system } = await loadRequest(severe);
-    const before = sumOf(await system.vault.balancesOf([1, 2, 3, 4, 5, 6]));
-    await sweep(system, request, [Array<bigint>(4).fill(2_400n), [7n, 7n, 7n, 700n]]);
-    expect(sumOf(await system.vault.balancesOf([1, 2, 3, 4, 5, 6]))).to.equal(before);
   });
 });

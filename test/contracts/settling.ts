@@ -1,11 +1,26 @@
+import { expect } from "chai";
 import type { ContractTransactionResponse } from "ethers";
 import { id } from "ethers";
 
 import { packEnergy, packRows, packShortfalls, type RequestRow } from "../../agents/settlement/rows.ts";
 import * as rules from "../../agents/settlement/rules.ts";
-import type { SettledRequest } from "../../agents/settlement/tree.ts";
+import { commitmentOf, type SettledRequest } from "../../agents/settlement/tree.ts";
 import type { IARIATypes } from "../../types/contracts/ARIA.js";
-import { allBalances, type Der, loadFixture, startOf, type System, time } from "./fixture.ts";
+import {
+  allBalances,
+  commission,
+  deploy,
+  type Der,
+  join,
+  loadFixture,
+  newDer,
+  RequestStatus,
+  startOf,
+  type System,
+  time,
+  toNextEpoch,
+  UNIT,
+} from "./fixture.ts";
 
 /**
  * Orders, requests and sweeps as the agents make them. What a sweep must come to is computed here from
@@ -95,12 +110,50 @@ export async function requestFlow(
   return { requestId, rows, firstEpoch, count, escrow: escrowFor(system, rows) };
 }
 
+/** Asks the same of each of the first DERs: `energyWh`, plus a Wh for each DER before it. */
+export function rowsFor(system: System, derCount: number, energyWh: bigint[]): RequestRow[] {
+  return system.ders.slice(0, derCount).map((der, i) =>
+    rowOf(
+      der,
+      energyWh.map((wh) => wh + BigInt(i)),
+    ),
+  );
+}
+
 /** Orders exactly what it then requests, from the epoch after the next on. */
 export async function orderAndRequest(system: System, rows: RequestRow[]): Promise<Request> {
   const firstEpoch = BigInt(await time.latest()) / system.rules.epochSeconds + 2n;
   const count = rows[0]?.energyWh.length ?? 0;
   const baseline = Array.from({ length: count }, (_, i) => sumOf(rows.map((row) => row.energyWh[i] ?? 0n)));
   return await requestFlow(system, await orderBaseline(system, firstEpoch, baseline), firstEpoch, rows);
+}
+
+/** Prices, in units per kWh. */
+export const DEAR = [2n ** 31n - 1n, 2n ** 31n, ...Array<bigint>(3).fill(2n ** 32n - 1n)];
+
+/**
+ * Asks a kWh of each of five DERs, for just less than 2^31 units, for that, and for the highest price there is: what no
+ * octet holds is posted on its own. Nothing is tolerated, and the penalty is the price.
+ */
+export async function dear(): Promise<System & { request: Request }> {
+  const criteria = { maxPrice: 2n ** 32n - 1n, depositPerKw: 430_000_000n };
+  const rules = { deliveryToleranceBps: 0n, toleranceFloorWh: 0n, penaltyBps: 10_000n };
+  const system = await deploy({ criteria, rules });
+  for (const [index, price] of DEAR.entries()) {
+    const der = { ...(await newDer(index, system.criteria)), price };
+    await join(system, der);
+    system.ders.push(der);
+  }
+  await commission(system, system.ders);
+  await system.vault
+    .connect(system.operator)
+    .deposit(system.operator, 10n ** 10n, { value: 10n ** 10n * UNIT });
+  await toNextEpoch(system);
+  const request = await orderAndRequest(
+    system,
+    system.ders.map((der) => rowOf(der, [1_000n])),
+  );
+  return { ...system, request };
 }
 
 // ------------------------------------------------------------------------------------------------------------ Sweeps
@@ -201,4 +254,21 @@ export function sumOf(figures: readonly bigint[]): bigint {
 
 function least(...figures: [bigint, ...bigint[]]): bigint {
   return figures.reduce((least_, figure) => (figure < least_ ? figure : least_));
+}
+
+/** Sweeps, expects exactly the money and the records that rules.ts asks for, and returns both. */
+export async function expectSweep(system: System, request: Request, shortfallsWh: bigint[][]) {
+  await toSweepWindow(system, request);
+  const before = await system.vault.balancesOf(system.ders.map(({ account }) => account));
+  const settlement = await sweep(system, request, shortfallsWh);
+  const after = await system.vault.balancesOf(system.ders.map(({ account }) => account));
+  const { payments, taken, escrow } = settlement;
+  request.rows.forEach(({ account }, row) => {
+    const der = system.ders.findIndex((candidate) => candidate.account === account);
+    expect(after[der]! - before[der]!, `DER ${der.toString()}`).to.equal(payments[row]! - taken[row]!);
+  });
+  const stored = await system.aria.requestOf(request.requestId);
+  expect(stored.commitment).to.equal(commitmentOf(request));
+  expect([stored.status, stored.escrow]).to.deep.equal([RequestStatus.Swept, escrow]);
+  return settlement;
 }
