@@ -151,6 +151,7 @@ describe("The mutation check", function () {
         ["sum == 7 && b > 0", "sum == 7 || b > 0", "0", "255", "reverted"],
         ["and(a, shr(248, not(0)))", "or(a, shr(248, not(0)))", "10", "511", "reverted"],
         ["above(5)", "", "10", "255", "done"],
+        ["msg.value < least", "msg.value >= least", "10", "255", "done"],
       ];
       for (const [before, after, ...expected] of cases) {
         expect(await answers(recipientOf(indexOf(before, after))), before).to.deep.equal(expected);

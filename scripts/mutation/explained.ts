@@ -11,35 +11,58 @@ const explainedSchema = z.array(
   z.strictObject({
     why: z.string(),
     source: z.string(),
-    changes: z.array(z.strictObject({ in: z.string(), before: z.string(), after: z.string() })).min(1),
+    changes: z
+      .array(
+        z.strictObject({
+          in: z.string(),
+          before: z.string(),
+          after: z.string(),
+          /** Which of those with these texts it is, from 1 on, where a function has several. */
+          nth: z.int().min(1).optional(),
+        }),
+      )
+      .min(1),
   }),
 );
 
 export type Explained = z.output<typeof explainedSchema>;
 type Change = Explained[number]["changes"][number];
 
+/** A source with all of its mutants. */
+interface Mutated {
+  readonly file: string;
+  readonly mutants: readonly Mutant[];
+}
+
 export function readExplained(): Explained {
   return explainedSchema.parse(parse(readFileSync(new URL("explained.yaml", import.meta.url), "utf8")));
 }
 
 /** Why a mutant cannot be noticed, if that is known. */
-export function whyUnnoticed(explained: Explained, file: string, mutant: Mutant): string | undefined {
+export function whyUnnoticed(
+  explained: Explained,
+  { file, mutants }: Mutated,
+  mutant: Mutant,
+): string | undefined {
   return explained.find(
-    ({ source, changes }) => source === file && changes.some((change) => isOf(change, mutant)),
+    ({ source, changes }) =>
+      source === file && changes.some((change) => meantBy(change, mutants).includes(mutant)),
   )?.why;
 }
 
-/** What is explained of these sources, and cannot be found in them any more. */
-export function outdated(
-  explained: Explained,
-  sources: readonly { readonly file: string; readonly mutants: readonly Mutant[] }[],
-): Change[] {
+/** What is explained of these sources, and is not one of their mutants: it is gone, or one of several. */
+export function unclear(explained: Explained, sources: readonly Mutated[]): Change[] {
   return sources.flatMap(({ file, mutants }) =>
     explained
       .filter(({ source }) => source === file)
       .flatMap(({ changes }) => changes)
-      .filter((change) => !mutants.some((mutant) => isOf(change, mutant))),
+      .filter((change) => meantBy(change, mutants).length !== 1),
   );
+}
+
+function meantBy(change: Change, mutants: readonly Mutant[]): Mutant[] {
+  const alike = mutants.filter((mutant) => isOf(change, mutant));
+  return change.nth === undefined ? alike : alike.slice(change.nth - 1, change.nth);
 }
 
 /** Texts are compared but for their white space. */

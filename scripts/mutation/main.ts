@@ -5,7 +5,7 @@ import Table from "cli-table3";
 import { Command, InvalidArgumentError } from "commander";
 
 import { filesIn } from "../workspace.ts";
-import { outdated, readExplained, whyUnnoticed } from "./explained.ts";
+import { readExplained, unclear, whyUnnoticed } from "./explained.ts";
 import { Fates, hashOf, type Source } from "./fates.ts";
 import { allSources } from "./sources.ts";
 import { type Durations, Tester } from "./tester.ts";
@@ -16,7 +16,7 @@ import { build, openWorkspace, TRACING, WorkspaceError, WOVEN } from "./workspac
 /** Changes the contracts one operator, bound, modifier or statement at a time: the tests must notice; `npm run test:mutation`. */
 
 const LEAST_NOTICED = 0.95;
-/** So many of the tests that noticed neighbours are tried before all the others. */
+/** So many of the tests that noticed neighbours, and of the simplest, are tried before all the others. */
 const LIKELY = 16;
 /** A test that takes longer, in milliseconds, is tried on what passes all others. */
 const SLOW_MS = 1_000;
@@ -68,9 +68,9 @@ const sources = (options.file ?? all.map(({ file }) => file)).map((wanted) => {
   return source;
 });
 const explained = readExplained();
-const [gone] = outdated(explained, sources);
-if (gone !== undefined)
-  throw new WorkspaceError(`explained, but no mutant any more: ${JSON.stringify(gone)}`);
+const [first] = unclear(explained, sources);
+if (first !== undefined)
+  throw new WorkspaceError(`explained, but no mutant, or one of several: ${JSON.stringify(first)}`);
 const fates = new Fates(options.fresh ?? false);
 const woven = new Map<string, string>();
 const tracing = new Map([["contracts/Tracer.sol", TRACER]]);
@@ -134,6 +134,11 @@ function testsFor(
   return tests.filter((test) => numbers.some((other) => reached[test]?.includes(other)));
 }
 
+/** Tests that come by few mutants come first: they are quick, and about little else. */
+function simplest(tests: readonly string[], reached: Verdict["reached"] | undefined): string[] {
+  return tests.toSorted((a, b) => (reached?.[a]?.length ?? 0) - (reached?.[b]?.length ?? 0));
+}
+
 /** The mutants that nothing has noticed yet, and that have not passed these tests. */
 function waitingFor(stage: string): Case[] {
   return cases.filter(({ source, index }) => {
@@ -167,7 +172,8 @@ async function tryTests(
       const { source, index } = each;
       const paced = Object.keys(durations);
       const tests = reached === undefined ? paced : testsFor(each, paced, reached);
-      const likely = fates.likely(source, index, suite, LIKELY).filter((test) => tests.includes(test));
+      const near = fates.likely(source, index, suite, LIKELY).filter((test) => tests.includes(test));
+      const likely = [...new Set([...near, ...simplest(tests, reached).slice(0, LIKELY)])];
       const test = await tester.whatNotices(each.number, likely, tests);
       const { passed } = fates.of(source, index);
       fates.set(
@@ -188,7 +194,7 @@ async function tryTests(
 
 function whyOf({ source, index }: Pick<Case, "source" | "index">): string | undefined {
   const mutant = source.mutants[index];
-  return mutant && whyUnnoticed(explained, source.file, mutant);
+  return mutant && whyUnnoticed(explained, source, mutant);
 }
 
 /** The figures of each source, and the survivors that nothing explains. */

@@ -15,12 +15,17 @@ export interface Mutant extends Span {
   readonly within: string;
   readonly before: string;
   readonly after: string;
-  /** Of a modifier: what it checks, and where the body of the function begins. */
-  readonly checks?: { readonly code: string; readonly at: number };
+  /** Of a modifier: what it checks, with which values, and where the body of the function begins. */
+  readonly checks?: Checks & { readonly values: ReadonlyMap<string, string>; readonly at: number };
 }
 
-/** The bodies of modifiers, by name: what runs before the function does. */
-export type Modifiers = ReadonlyMap<string, { readonly parameters: string[]; readonly checks: string }>;
+/** Statements that run before a function does. */
+interface Checks extends Span {
+  readonly source: Buffer;
+}
+
+/** The modifiers, by name. */
+export type Modifiers = ReadonlyMap<string, Checks & { readonly parameters: readonly string[] }>;
 
 const BINARY: Readonly<Record<string, readonly string[]>> = {
   "+": ["-"],
@@ -101,11 +106,9 @@ export function mutantsOf(source: Buffer, unit: Node, modifiers: Modifiers): Mut
   const addModifier = (definition: Node, invocation: Node): void => {
     const modifier = modifiers.get(nameOf(childOf(invocation, "modifierName")));
     if (modifier === undefined) return;
-    const values = listOf(invocation, "arguments").map((each) => textOf(spanOf(each)));
-    const code = modifier.parameters.reduce(
-      (checks, name, i) => checks.replaceAll(new RegExp(`\\b${name}\\b`, "g"), values[i] ?? ""),
-      modifier.checks,
-    );
+    const { parameters, ...checks } = modifier;
+    const given = listOf(invocation, "arguments").map((each) => textOf(spanOf(each)));
+    const values = new Map(parameters.map((name, i) => [name, given[i] ?? ""]));
     const span = spanOf(invocation);
     const at = spanOf(childOf(definition, "body")).start + 1;
     found.push({
@@ -115,7 +118,7 @@ export function mutantsOf(source: Buffer, unit: Node, modifiers: Modifiers): Mut
       within,
       before: textOf(span),
       after: "",
-      checks: { code, at },
+      checks: { ...checks, values, at },
     });
   };
 
@@ -181,16 +184,15 @@ export function mutantsOf(source: Buffer, unit: Node, modifiers: Modifiers): Mut
 
 /** The modifiers that a source defines as checks before the function: `modifier m(...) { checks; _; }`. */
 export function modifiersOf(source: Buffer, unit: Node): Modifiers {
-  const found = new Map<string, { parameters: string[]; checks: string }>();
+  const found = new Map<string, Checks & { parameters: string[] }>();
   const visit = (node: Node): void => {
     if (node.nodeType === "ModifierDefinition") {
       const statements = listOf(childOf(node, "body"), "statements");
       const placeholder = statements.at(-1);
       if (placeholder?.nodeType === "PlaceholderStatement") {
         const start = spanOf(childOf(node, "body")).start + 1;
-        const checks = source.subarray(start, spanOf(placeholder).start).toString().trim();
         const parameters = listOf(childOf(node, "parameters"), "parameters").map(nameOf);
-        found.set(nameOf(node), { parameters, checks });
+        found.set(nameOf(node), { parameters, source, start, end: spanOf(placeholder).start });
       }
     }
     for (const child of childrenOf(node)) visit(child);

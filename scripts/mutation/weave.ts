@@ -68,20 +68,38 @@ export function weave(
   const insertions = new Map<number, string>();
   for (const { mutant, index } of inOrder) {
     if (mutant.checks === undefined) continue;
-    const { code, at } = mutant.checks;
-    insertions.set(at, `${insertions.get(at) ?? ""} if (!(${condition.lives(index)})) { ${code} }`);
+    const { at } = mutant.checks;
+    insertions.set(
+      at,
+      `${insertions.get(at) ?? ""} if (!(${condition.lives(index)})) { ${checksOf(mutant.checks)} }`,
+    );
   }
   // What reads the fee recipient is not pure. Nor is whatever calls it.
   return textOf(top).replaceAll(/\bpure\b/g, "view");
 
-  function textOf(knot: Knot): string {
+  /** What a modifier checks, with the mutants in it if it is of this source. */
+  function checksOf({ source: defined, start, end, values }: NonNullable<Mutant["checks"]>): string {
+    const within = top.within.filter((knot) => start <= knot.start && knot.end <= end);
+    const text =
+      defined === source ? joined({ start, end }, within) : defined.subarray(start, end).toString();
+    return [...values].reduce(
+      (code, [name, value]) => code.replaceAll(new RegExp(`\\b${name}\\b`, "g"), value),
+      text.trim(),
+    );
+  }
+
+  function joined({ start, end }: Span, within: readonly Knot[]): string {
     let text = "";
-    let at = knot.start;
-    for (const inner of knot.within) {
+    let at = start;
+    for (const inner of within) {
       text += plain(at, inner.start) + textOf(inner);
       at = inner.end;
     }
-    text += plain(at, knot.end);
+    return text + plain(at, end);
+  }
+
+  function textOf(knot: Knot): string {
+    const text = joined(knot, knot.within);
     return knot.mutants.reduce((woven, { mutant, index }) => wrapped(woven, mutant, index, condition), text);
   }
 

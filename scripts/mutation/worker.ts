@@ -32,11 +32,25 @@ type Connection = NetworkConnection<string>;
 
 const connections: { connection: Connection; snapshot: unknown }[] = [];
 
+/** For any transaction: as much as a block has for one that deploys what is woven, and little enough for one without end. */
+const [DEPLOYING, CALLING] = ["0x3938700", "0x17d7840"];
+
 hre.hooks.registerHandlers("network", {
   newConnection: async (context, next) => {
     const connection = await next(context);
     connections.push({ connection, snapshot: await connection.provider.request({ method: "evm_snapshot" }) });
     return connection;
+  },
+  // Before a transaction is sent, its gas is asked for. Whether it fails is told by one call: how little it could do with, by many.
+  onRequest: async (context, connection, request, next) => {
+    if (request.method !== "eth_estimateGas" || !Array.isArray(request.params)) {
+      return next(context, connection, request);
+    }
+    const [transaction] = request.params as [{ readonly to?: string }];
+    const gas = transaction.to === undefined ? DEPLOYING : CALLING;
+    const params = [{ ...transaction, gas }, "pending"];
+    const answer = await next(context, connection, { ...request, method: "eth_call", params });
+    return "error" in answer ? answer : { ...answer, result: gas };
   },
 });
 

@@ -214,6 +214,30 @@ describe("A request", function () {
     expect(await aria.orderHash(tight.id)).to.equal(hashOf(tight));
   });
 
+  it("is not judged by what stands behind its last row", async function () {
+    const { order, first, ...system } = await loadOrdered();
+    const { aria, aggregator } = system;
+    const rows = [rowOf(derAt(system, 0), [2_500n])];
+    const tight = await orderBaseline(system, first, [2_499n]);
+    /** The row fills up half a word. The other half is zero, but nobody makes sure of it. */
+    const dirty = (of: OpenOrder): { to: typeof aria; data: string } => {
+      const args: [ReturnType<typeof orderArgument>, bigint, number, string] = [
+        orderArgument(of),
+        first,
+        1,
+        packRows(rows),
+      ];
+      const data = aria.interface.encodeFunctionData("requestFlow", args);
+      expect(data.endsWith("0".repeat(32))).to.be.true;
+      return { to: aria, data: `${data.slice(0, -32)}${"f".repeat(32)}` };
+    };
+    const tooMuch = aggregator.sendTransaction(dirty(tight));
+    await refused(tooMuch, aria, "BaselineExceeded", first, 2_499n, 2_500n);
+    const sent = await aggregator.sendTransaction(dirty(order));
+    await expect(sent).to.emit(aria, "FlowRequested");
+    expect((await aria.requestOf(1)).escrow).to.equal(escrowFor(system, rows));
+  });
+
   it("counts all rows of an epoch together, in every lane of every word", async function () {
     const system = await loadFixture(twentyDers);
     const first = (await epochNow(system)) + 2n;

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 
 import * as rules from "../../agents/settlement/rules.ts";
-import { at, CRITERIA, deploy, derAt, Status, type System } from "./fixture.ts";
+import { at, CRITERIA, deploy, derAt, Status, type System, UNIT } from "./fixture.ts";
 import {
   dear,
   DEAR,
@@ -39,6 +39,8 @@ describe("A penalty", function () {
     await expect(sent)
       .to.emit(system.aria, "PenaltyCapped")
       .withArgs(request.requestId, der.account, due, der.deposit);
+    const capped = await system.aria.queryFilter(system.aria.filters.PenaltyCapped(), sent.blockNumber ?? 0);
+    expect(capped, "none of who could pay it").to.have.length(1);
     const floor = rules.floorOf(der.deposit, CRITERIA.depositFloorBps);
     const otherFloor = rules.floorOf(other.deposit, CRITERIA.depositFloorBps);
     const left = other.deposit - rules.penalty(2n * (2_400n - 120n), other.price, 60_000n);
@@ -57,6 +59,21 @@ describe("A penalty", function () {
     expect(await system.vault.balanceOf(other.account))
       .to.equal(left + paid)
       .and.to.be.greaterThan(otherFloor);
+  });
+
+  it("suspends nobody who is left with the floor, to the unit", async function () {
+    const { request, ...system } = await loadRequest(severe);
+    const der = derAt(system, 0);
+    const short = [[2_400n, 2_400n, 2_400n, 0n], Array<bigint>(4).fill(0n)];
+    const floor = rules.floorOf(der.deposit, CRITERIA.depositFloorBps);
+    const spare = floor - rules.payment(2_400n, der.price); // all of the deposit is taken, and one epoch paid
+    await system.vault.deposit(der.signer, spare, { value: spare * UNIT });
+    const sent = await at(sweepWindow(system, request).opens, () => sendSweep(system, request, short));
+    expect(await system.vault.balanceOf(der.account)).to.equal(floor);
+    await expect(sent).to.emit(system.aria, "PenaltyCapped");
+    await expect(sent).not.to.emit(system.aria, "AgreementSuspended");
+    const { status } = await system.aria.agreementOf(der.account);
+    expect(status).to.equal(Status.Active);
   });
 
   it("leaves alone what lies in the account beyond the deposit", async function () {

@@ -113,8 +113,11 @@ describe("The Vault, settling,", function () {
     await refused(asService.settle(postings([4, -1n], [10, 1n]), "0x"), vault, "UnknownAccount", 10n);
   });
 
-  it("refuses to fill an account beyond its 64 bits", async function () {
+  it("fills an account to the last unit of its 64 bits, and not beyond", async function () {
     const { vault, service } = await loadFixture(withSixAccounts);
+    const full = postings([4, INT64_MAX], [4, INT64_MAX - 999n]);
+    // All that is wrong with it is that nobody gives it.
+    await refused(vault.connect(service).settle(full, "0x"), vault, "NotZeroSum", 2n * INT64_MAX - 999n);
     const list = postings([4, INT64_MAX], [4, INT64_MAX], [5, -1n]);
     const call = vault.connect(service).settle(list, "0x");
     await refused(call, vault, "BalanceOverflow", 4n, 1_000n + 2n * INT64_MAX);
