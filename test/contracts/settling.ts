@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { ContractTransactionResponse } from "ethers";
-import { id } from "ethers";
+import { id, keccak256 } from "ethers";
 
 import { packEnergy, packRows, packShortfalls, type RequestRow } from "../../agents/settlement/rows.ts";
 import * as rules from "../../agents/settlement/rules.ts";
@@ -11,12 +11,15 @@ import {
   commission,
   deploy,
   type Der,
+  epochNow,
+  ethers,
   join,
   loadFixture,
   newDer,
   RequestStatus,
   startOf,
   type System,
+  threeDers,
   time,
   toNextEpoch,
   UNIT,
@@ -51,9 +54,29 @@ export async function orderBaseline(
   return { id: orderId, firstEpoch, leftWh: [...baselineWh] };
 }
 
+/** keccak256(abi.encode(firstEpoch, baseline)) of what is left of an order. */
+export function hashOf({ firstEpoch, leftWh }: OpenOrder): string {
+  const coder = ethers.AbiCoder.defaultAbiCoder();
+  return keccak256(coder.encode(["uint32", "bytes"], [firstEpoch, packEnergy(leftWh)]));
+}
+
 /** The order as a request passes it. */
 export function orderArgument({ id: orderId, firstEpoch, leftWh }: OpenOrder): IARIATypes.OrderStruct {
   return { id: orderId, firstEpoch, baseline: packEnergy(leftWh) };
+}
+
+/** An order of four epochs from the epoch after the next on, 10,000 Wh each. */
+async function ordered(): Promise<System & { order: OpenOrder; first: bigint }> {
+  const system = await threeDers();
+  const first = (await epochNow(system)) + 2n;
+  const order = await orderBaseline(system, first, [10_000n, 10_000n, 10_000n, 10_000n]);
+  return { ...system, order, first };
+}
+
+/** With a copy of the order of its own, for the test to draw on. */
+export async function loadOrdered(): ReturnType<typeof ordered> {
+  const loaded = await loadFixture(ordered);
+  return { ...loaded, order: { ...loaded.order } };
 }
 
 // ---------------------------------------------------------------------------------------------------------- Requests
