@@ -18,13 +18,10 @@ import { build, openWorkspace, TRACING, WorkspaceError, WOVEN } from "./workspac
 const LEAST_NOTICED = 0.95;
 /** So many of the tests that noticed neighbours, and of the simplest, are tried before all the others. */
 const LIKELY = 16;
-/** A test that takes longer, in milliseconds, is tried on what passes all others. */
-const SLOW_MS = 1_000;
 
 interface Options {
   readonly file?: string[];
   readonly suite: string[];
-  readonly pace: string[];
   readonly every: number;
   readonly jobs: number;
   readonly fresh?: boolean;
@@ -40,7 +37,6 @@ const options = new Command("test:mutation")
   .description("Changes the contracts one piece at a time, and counts the changes that the tests notice.")
   .option("--file <path...>", "only these sources, such as contracts/Vault.sol")
   .option("--suite <name...>", "only these suites, of mocha and solidity", ["mocha", "solidity"])
-  .option("--pace <name...>", "only tests that are quick, or slow", ["quick", "slow"])
   .option("--every <n>", "only every n-th mutant", whole, 1)
   .option("--jobs <n>", "test runs at a time", whole, 2)
   .option("--fresh", "forget what earlier runs found")
@@ -91,20 +87,16 @@ for (const suite of ["mocha", "solidity"] as const) {
 }
 report();
 
-/** Tries the quick tests of a suite on all mutants, and the slow ones on those that pass. */
+/** Tries the tests of a suite on the mutants that nothing has noticed yet. */
 async function run(suite: Order["suite"]): Promise<void> {
   const files = suite === "mocha" ? filesIn("test/contracts", ".ts") : filesIn("test/solidity", ".sol");
   const state = `${suite} ${hashOf(...[...files, ...filesIn("contracts", ".sol")].map((file) => readFileSync(file)))}`;
-  if (waitingFor(`${state} slow`).length === 0) return;
+  if (waitingFor(state).length === 0) return;
   const reached = suite === "mocha" ? await fates.reached(state, trace) : undefined;
   openWorkspace(WOVEN, woven);
   build(WOVEN, suite === "solidity");
-  const durations = Object.entries(await fates.durations(state, () => Tester.measure(suite)));
-  for (const pace of ["quick", "slow"] as const) {
-    const tests = durations.filter(([, ms]) => ms > SLOW_MS === (pace === "slow"));
-    if (options.pace.includes(pace) && tests.length > 0)
-      await tryTests(suite, `${state} ${pace}`, Object.fromEntries(tests), reached);
-  }
+  const durations = await fates.durations(state, () => Tester.measure(suite));
+  await tryTests(suite, state, durations, reached);
 }
 
 function trace(): ReturnType<typeof Tester.trace> {
@@ -139,24 +131,24 @@ function simplest(tests: readonly string[], reached: Verdict["reached"] | undefi
   return tests.toSorted((a, b) => (reached?.[a]?.length ?? 0) - (reached?.[b]?.length ?? 0));
 }
 
-/** The mutants that nothing has noticed yet, and that have not passed these tests. */
-function waitingFor(stage: string): Case[] {
+/** The mutants that nothing has noticed yet, and that have not passed a suite as it is now. */
+function waitingFor(state: string): Case[] {
   return cases.filter(({ source, index }) => {
     const { noticedBy, passed } = fates.of(source, index);
-    return noticedBy === undefined && !passed.includes(stage) && whyOf({ source, index }) === undefined;
+    return noticedBy === undefined && !passed.includes(state) && whyOf({ source, index }) === undefined;
   });
 }
 
 async function tryTests(
   suite: Order["suite"],
-  stage: string,
+  state: string,
   durations: Durations,
   reached: Verdict["reached"] | undefined,
 ): Promise<void> {
-  const waiting = waitingFor(stage);
+  const waiting = waitingFor(state);
   const bar = new SingleBar(
     {
-      format: `{bar} {value}/{total} mutants, ${stage.replace(/ .* /, ", ")} tests  {file}`,
+      format: `{bar} {value}/{total} mutants, ${suite} tests  {file}`,
       stream: process.stderr,
       noTTYOutput: true,
       notTTYSchedule: 60_000,
@@ -170,8 +162,8 @@ async function tryTests(
   const work = async (tester: Tester): Promise<void> => {
     for (let each = waiting.shift(); each !== undefined; each = waiting.shift()) {
       const { source, index } = each;
-      const paced = Object.keys(durations);
-      const tests = reached === undefined ? paced : testsFor(each, paced, reached);
+      const titles = Object.keys(durations);
+      const tests = reached === undefined ? titles : testsFor(each, titles, reached);
       const near = fates.likely(source, index, suite, LIKELY).filter((test) => tests.includes(test));
       const likely = [...new Set([...near, ...simplest(tests, reached).slice(0, LIKELY)])];
       const test = await tester.whatNotices(each.number, likely, tests);
@@ -179,7 +171,7 @@ async function tryTests(
       fates.set(
         source,
         index,
-        test === undefined ? { passed: [...passed, stage] } : { noticedBy: { suite, test }, passed },
+        test === undefined ? { passed: [...passed, state] } : { noticedBy: { suite, test }, passed },
       );
       bar.increment(1, { file: source.file });
     }
