@@ -127,8 +127,8 @@ function testsFor(
 }
 
 /** Tests that come by few mutants come first: they are quick, and about little else. */
-function simplest(tests: readonly string[], reached: Verdict["reached"] | undefined): string[] {
-  return tests.toSorted((a, b) => (reached?.[a]?.length ?? 0) - (reached?.[b]?.length ?? 0));
+function simplest(tests: readonly string[], reached: Verdict["reached"]): string[] {
+  return tests.toSorted((a, b) => (reached[a]?.length ?? 0) - (reached[b]?.length ?? 0));
 }
 
 /** The mutants that nothing has noticed yet, and that have not passed a suite as it is now. */
@@ -165,7 +165,8 @@ async function tryTests(
       const titles = Object.keys(durations);
       const tests = reached === undefined ? titles : testsFor(each, titles, reached);
       const near = fates.likely(source, index, suite, LIKELY).filter((test) => tests.includes(test));
-      const likely = [...new Set([...near, ...simplest(tests, reached).slice(0, LIKELY)])];
+      const simple = reached === undefined ? [] : simplest(tests, reached).slice(0, LIKELY);
+      const likely = [...new Set([...near, ...simple])];
       const test = await tester.whatNotices(each.number, likely, tests);
       const { passed } = fates.of(source, index);
       fates.set(

@@ -57,19 +57,20 @@ export class Tester {
     }
   }
 
-  /** Which of the tests fails with this mutant, if one does; the likely ones are tried first. */
+  /** Which of the tests fails with this mutant, if one does; the likely ones among them are tried first. */
   async whatNotices(
     index: number,
     likely: readonly string[],
     tests: readonly string[],
   ): Promise<string | undefined> {
-    if (tests.length === 0) return undefined;
+    const others = tests.filter((test) => !likely.includes(test));
     const recipient = recipientOf(index);
     for (let tries = 0; tries < 2; ++tries) {
       let verdict: Verdict | undefined = { durations: {}, reached: {} };
-      if (likely.length > 0) verdict = await this.#ask({ recipient, only: likely });
-      if (verdict !== undefined && verdict.failed === undefined)
-        verdict = await this.#ask({ recipient, only: tests });
+      for (const only of [likely, others]) {
+        if (only.length > 0 && verdict !== undefined && verdict.failed === undefined)
+          verdict = await this.#ask({ recipient, only });
+      }
       if (verdict === undefined) continue;
       if (verdict.failed !== undefined) await this.#control(verdict.failed);
       return verdict.failed;

@@ -225,7 +225,8 @@ describe("A sweep", function () {
     await toSweepWindow(system, request);
     for (let epoch = 0; epoch < 10; ++epoch) {
       const short = nothingMissing(request);
-      short[1]![epoch] = BigInt(epoch) + 2n;
+      short[1] = request.rows[1]!.energyWh.map((wh, i) => (i < epoch ? wh : 0n)); // all of it may be missing
+      short[1][epoch] = BigInt(epoch) + 2n;
       await refused(
         sendSweep(system, request, short),
         system.aria,

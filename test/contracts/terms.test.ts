@@ -66,6 +66,7 @@ describe("The terms of an ARIA", function () {
       { minPowerW: 100_000n, depositFloorBps: 10_000n },
       { ...edges, misreportFine: RULES.aggregatorBond },
     );
+    await attempt({ maxPowerW: 2n ** 31n - 1n }, { epochSeconds: 3_600n });
     const [most, shortest] = [2n ** 63n - 1n, 1n];
     await attempt(
       { maxPowerW: 1_000n, depositPerKw: most },
