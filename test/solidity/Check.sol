@@ -35,4 +35,11 @@ abstract contract Check {
     function _random(uint256 seed, uint256 n) internal pure returns (uint256) {
         return uint256(keccak256(abi.encode(seed, n)));
     }
+
+    /// @dev Leaves bits where the next object in memory will lie: nobody promises that it is zero there.
+    function _soil() internal pure {
+        assembly ("memory-safe") {
+            mstore(mload(0x40), not(0))
+        }
+    }
 }

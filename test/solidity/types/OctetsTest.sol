@@ -8,6 +8,7 @@ import {Check} from "../Check.sol";
 contract OctetsTest is Check {
     function testFuzzRoundTrip(uint32[] memory words, int32[8] memory first, uint256 seed) external view {
         uint256 count = words.length;
+        _soil();
         bytes memory octets = Octets.open(count);
         // An object right behind the list in memory, to see that the last `put` does not reach it.
         bytes memory next = hex"a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5";

@@ -8,6 +8,7 @@ import {Check} from "../Check.sol";
 contract PenaltiesTest is Check {
     function testFuzzDuesRoundTrip(uint32[] memory rows, uint32[] memory octets, uint256 seed) external pure {
         uint256 count = rows.length < octets.length ? rows.length : octets.length;
+        _soil();
         bytes memory dues = Penalties.open(count);
         // An object right behind the list in memory, to see that the last `put` does not reach it.
         bytes memory next = hex"a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5";

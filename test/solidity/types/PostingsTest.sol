@@ -9,6 +9,7 @@ import {VM} from "../Vm.sol";
 contract PostingsTest is Check {
     function testFuzzRoundTrip(uint32[] memory accounts, int64 first, uint256 seed) external view {
         uint256 count = accounts.length;
+        _soil();
         bytes memory postings = PostingsLibrary.open(count);
         // An object right behind the list in memory, to see that the last `put` does not reach it.
         bytes memory next = hex"a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5";
