@@ -10,6 +10,7 @@ import {
   nothingMissing,
   orderAndRequest,
   orderBaseline,
+  pricy,
   type Request,
   requestFlow,
   rowsFor,
@@ -120,6 +121,13 @@ describe("A penalty", function () {
     const { request, ...system } = await loadRequest(dear);
     const { taken } = await expectSweep(system, request, Array<bigint[]>(5).fill([1_000n]));
     expect(taken).to.deep.equal(DEAR);
+  });
+
+  it("may be too much for an octet together with what is paid in the same sweep", async function () {
+    const dearest = (): ReturnType<typeof pricy> => pricy(Array<bigint>(5).fill(2n ** 32n - 1n), 2_400n);
+    const { request, ...system } = await loadRequest(dearest);
+    const { payments, taken } = await expectSweep(system, request, Array<bigint[]>(5).fill([1_200n]));
+    for (const amount of [...payments, ...taken]) expect(amount).to.be.greaterThan(2n ** 31n);
   });
 
   it("together with all payments conserves the money", async function () {

@@ -155,14 +155,21 @@ export async function orderAndRequest(system: System, rows: RequestRow[]): Promi
 export const DEAR = [2n ** 31n - 1n, 2n ** 31n, ...Array<bigint>(3).fill(2n ** 32n - 1n)];
 
 /**
- * Asks a kWh of each of five DERs, for just less than 2^31 units, for that, and for the highest price there is: what no
- * octet holds is posted on its own. Nothing is tolerated, and the penalty is the price.
+ * Asks energy of DERs, one for each price; a kWh of five, for just less than 2^31 units, for that, and for the highest price there
+ * is: what no octet holds is posted on its own. Nothing is tolerated, and the penalty is the price.
  */
-export async function dear(): Promise<System & { request: Request }> {
+export function dear(): Promise<System & { request: Request }> {
+  return pricy(DEAR, 1_000n);
+}
+
+export async function pricy(
+  prices: readonly bigint[],
+  energyWh: bigint,
+): Promise<System & { request: Request }> {
   const criteria = { maxPrice: 2n ** 32n - 1n, depositPerKw: 430_000_000n };
   const rules = { deliveryToleranceBps: 0n, toleranceFloorWh: 0n, penaltyBps: 10_000n };
   const system = await deploy({ criteria, rules });
-  for (const [index, price] of DEAR.entries()) {
+  for (const [index, price] of prices.entries()) {
     const der = { ...(await newDer(index, system.criteria)), price };
     await join(system, der);
     system.ders.push(der);
@@ -170,11 +177,11 @@ export async function dear(): Promise<System & { request: Request }> {
   await commission(system, system.ders);
   await system.vault
     .connect(system.operator)
-    .deposit(system.operator, 10n ** 10n, { value: 10n ** 10n * UNIT });
+    .deposit(system.operator, 10n ** 11n, { value: 10n ** 11n * UNIT });
   await toNextEpoch(system);
   const request = await orderAndRequest(
     system,
-    system.ders.map((der) => rowOf(der, [1_000n])),
+    system.ders.map((der) => rowOf(der, [energyWh])),
   );
   return { ...system, request };
 }
