@@ -18,6 +18,7 @@ import {
   RequestStatus,
   RULES,
   startOf,
+  threeDers,
   time,
   twentyDers,
   UNIT,
@@ -119,6 +120,20 @@ describe("A request", function () {
     const sent = await aggregator.sendTransaction(dirty(order));
     await expect(sent).to.emit(aria, "FlowRequested");
     expect((await aria.requestOf(1)).escrow).to.equal(escrowFor(system, rows));
+  });
+
+  it("draws on each epoch of a long run", async function () {
+    const system = await loadFixture(threeDers);
+    const first = (await epochNow(system)) + 2n;
+    const count = 27; // two words of figures, one more, and a part of one
+    const figures = (from: bigint, step: bigint) =>
+      Array.from({ length: count }, (_, i) => from + step * BigInt(i));
+    const order = await orderBaseline(system, first, figures(5_000n, 13n));
+    const rows = [rowOf(derAt(system, 0), figures(1_000n, 7n)), rowOf(derAt(system, 1), figures(500n, 11n))];
+    const request = await requestFlow(system, order, first, rows);
+    expect(order.leftWh).to.deep.equal(figures(3_500n, -5n));
+    expect(await system.aria.orderHash(order.id)).to.equal(hashOf(order));
+    expect((await system.aria.requestOf(request.requestId)).escrow).to.equal(request.escrow);
   });
 
   it("counts all rows of an epoch together, in every lane of every word", async function () {
@@ -260,13 +275,16 @@ describe("A request", function () {
     const capacity = rules.capacityWh(der.powerW, RULES.epochSeconds);
     expect(capacity).to.equal(3_250n);
     const first = (await epochNow(system)) + 2n;
-    const order = await orderBaseline(system, first, Array<bigint>(10).fill(100_000n));
-    for (let lane = 0; lane < 10; ++lane) {
-      const energyWh = Array.from({ length: 10 }, (_, i) => (i === lane ? capacity + 1n : capacity));
-      const call = sendRequest(system, order, first, [rowOf(der, energyWh)]);
-      await refused(call, system.aria, "PowerExceeded", der.account, capacity);
+    const count = 27; // two words of figures, one more, and a part of one
+    const order = await orderBaseline(system, first, Array<bigint>(count).fill(100_000n));
+    for (let lane = 0; lane < count; ++lane) {
+      for (const most of [capacity + 1n, 2n ** 32n - 1n]) {
+        const energyWh = Array.from({ length: count }, (_, i) => (i === lane ? most : capacity));
+        const call = sendRequest(system, order, first, [rowOf(der, energyWh)]);
+        await refused(call, system.aria, "PowerExceeded", der.account, capacity);
+      }
     }
-    await sendRequest(system, order, first, [rowOf(der, Array<bigint>(10).fill(capacity))]);
+    await sendRequest(system, order, first, [rowOf(der, Array<bigint>(count).fill(capacity))]);
   });
 
   it("has no more rows than its sums can hold, at the largest power", async function () {
