@@ -239,6 +239,31 @@ describe("A sweep", function () {
     }
   });
 
+  it("of several epochs takes nothing for a row that stands behind the last one", async function () {
+    const system = await loadFixture(threeDers);
+    const request = await orderAndRequest(system, rowsFor(system, 2, [1_000n, 1_500n]));
+    await toSweepWindow(system, request);
+    const { aria, aggregator, vault } = system;
+    const short = nothingMissing(request);
+    const rows = packRows(request.rows);
+    const clean = aria.interface.encodeFunctionData("sweepEpoch", [
+      request.requestId,
+      rows,
+      packShortfalls(short),
+      FLOW_ROOT,
+    ]);
+    // What fills up the last word is zero, but nobody makes sure of it: here it is one row more.
+    const third = packRows([rowOf(derAt(system, 2), [1_000n, 1_500n])]).slice(2);
+    const dirty = clean.replace(`${rows.slice(2)}${"0".repeat(third.length)}`, `${rows.slice(2)}${third}`);
+    expect(dirty).not.to.equal(clean);
+    const before = await allBalances(vault);
+    const { payments } = settlementOf(system, request, short, before);
+    await aggregator.sendTransaction({ to: aria, data: dirty });
+    const after = await allBalances(vault);
+    const gains = system.ders.map(({ account }) => (after.get(account) ?? 0n) - (before.get(account) ?? 0n));
+    expect(gains).to.deep.equal([...payments, 0n]);
+  });
+
   it("is the Aggregator's alone", async function () {
     const { request, aria, ...system } = await loadRequest(requested);
     const role = await aria.AGGREGATOR_ROLE();
@@ -279,6 +304,18 @@ describe("A sweep of a single epoch, which settles eight accounts of a word at a
       );
       expect(due.some((units) => units > 0n)).to.equal(shortOf(4) >= 150n);
     }
+  });
+
+  it("takes nothing before the rows for one of them", async function () {
+    const system = await loadFixture(twentyDers);
+    // Accounts 5 to 7, then 8 to 14, and 16 where 15 would complete a word.
+    const ders = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14].map((index) => derAt(system, index));
+    const request = await orderAndRequest(
+      system,
+      ders.map((der) => rowOf(der, [1_500n])),
+    );
+    const flowRoot = `0x0000000f${"00".repeat(28)}`; // it precedes the rows, and begins like the row of account 15
+    await expectSweep(system, request, nothingMissing(request), flowRoot);
   });
 
   it("takes nothing for a row or a shortfall that stands behind the last one", async function () {

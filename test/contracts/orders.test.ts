@@ -51,15 +51,14 @@ describe("An order", function () {
   it("is not judged by what stands behind its last figure", async function () {
     const { aria, operator, ...system } = await loadFixture(threeDers);
     const firstEpoch = (await epochNow({ aria, operator, ...system })) + 2n;
-    const data = aria.interface.encodeFunctionData("orderBaseline", [firstEpoch, packEnergy([1n, 2n, 3n])]);
-    const filling = 2 * (32 - 3 * 4); // the rest of the word, which is zero if nobody makes it something else
+    const baseline = packEnergy(Array.from({ length: 11 }, (_, i) => BigInt(i)));
+    const data = aria.interface.encodeFunctionData("orderBaseline", [firstEpoch, baseline]);
+    const filling = 2 * (32 - 3 * 4); // the rest of the second word, which is zero if nobody makes it something else
     const sent = operator.sendTransaction({
       to: aria,
       data: `${data.slice(0, -filling)}${"f".repeat(filling)}`,
     });
-    await expect(sent)
-      .to.emit(aria, "BaselineOrdered")
-      .withArgs(1n, firstEpoch, packEnergy([1n, 2n, 3n]));
+    await expect(sent).to.emit(aria, "BaselineOrdered").withArgs(1n, firstEpoch, baseline);
   });
 
   it("can be placed until the last second before its first epoch", async function () {

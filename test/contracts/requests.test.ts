@@ -128,10 +128,11 @@ describe("A request", function () {
     const count = 27; // two words of figures, one more, and a part of one
     const figures = (from: bigint, step: bigint) =>
       Array.from({ length: count }, (_, i) => from + step * BigInt(i));
-    const order = await orderBaseline(system, first, figures(5_000n, 13n));
+    const around = [11n, 12n, 13n]; // epochs of the order before the run and after it
+    const order = await orderBaseline(system, first, [...around, ...figures(5_000n, 13n), ...around]);
     const rows = [rowOf(derAt(system, 0), figures(1_000n, 7n)), rowOf(derAt(system, 1), figures(500n, 11n))];
-    const request = await requestFlow(system, order, first, rows);
-    expect(order.leftWh).to.deep.equal(figures(3_500n, -5n));
+    const request = await requestFlow(system, order, first + 3n, rows);
+    order.leftWh = [...around, ...figures(3_500n, -5n), ...around];
     expect(await system.aria.orderHash(order.id)).to.equal(hashOf(order));
     expect((await system.aria.requestOf(request.requestId)).escrow).to.equal(request.escrow);
   });
@@ -304,6 +305,17 @@ describe("A request", function () {
     const send = (wh: bigint) => sendRequest(system, order, first, [rowOf(der, [wh])]);
     await refused(send(252n), system.aria, "PowerExceeded", der.account, 251n); // 250.25 Wh in a quarter of an hour
     await send(251n);
+  });
+
+  it("needs the Aggregator's bond: it must be posted, and not only be there", async function () {
+    const { order, first, ...system } = await loadOrdered();
+    const { aria, vault, aggregator, accounts } = system;
+    await aria.connect(aggregator).releaseBond();
+    expect(await vault.balanceOf(accounts.aggregator)).to.equal(RULES.aggregatorBond);
+    const send = () => sendRequest(system, order, first, [rowOf(derAt(system, 0), [2_000n])]);
+    await refused(send(), aria, "BondTooLow", RULES.aggregatorBond, 0n);
+    await aria.connect(aggregator).postBond();
+    await send();
   });
 
   it("needs the Operator's money", async function () {

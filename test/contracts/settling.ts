@@ -287,10 +287,15 @@ function least(...figures: [bigint, ...bigint[]]): bigint {
 }
 
 /** Sweeps, expects exactly the money and the records that rules.ts asks for, and returns both. */
-export async function expectSweep(system: System, request: Request, shortfallsWh: bigint[][]) {
+export async function expectSweep(
+  system: System,
+  request: Request,
+  shortfallsWh: bigint[][],
+  flowRoot = FLOW_ROOT,
+) {
   await toSweepWindow(system, request);
   const before = await system.vault.balancesOf(system.ders.map(({ account }) => account));
-  const settlement = await sweep(system, request, shortfallsWh);
+  const settlement = await sweep(system, request, shortfallsWh, flowRoot);
   const after = await system.vault.balancesOf(system.ders.map(({ account }) => account));
   const { payments, taken, escrow } = settlement;
   request.rows.forEach(({ account }, row) => {
