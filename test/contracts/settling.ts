@@ -155,13 +155,14 @@ export async function orderAndRequest(system: System, rows: RequestRow[]): Promi
 export const DEAR = [2n ** 31n - 1n, 2n ** 31n, ...Array<bigint>(3).fill(2n ** 32n - 1n)];
 
 /**
- * Asks energy of DERs, one for each price; a kWh of five, for just less than 2^31 units, for that, and for the highest price there
- * is: what no octet holds is posted on its own. Nothing is tolerated, and the penalty is the price.
+ * Asks a kWh of each of five DERs, for just less than 2^31 units, for that, and for the highest price there is: what no
+ * octet holds is posted on its own.
  */
 export function dear(): Promise<System & { request: Request }> {
   return pricy(DEAR, 1_000n);
 }
 
+/** Asks energy of DERs, one for each price. Nothing is tolerated, and the penalty is the price. */
 export async function pricy(
   prices: readonly bigint[],
   energyWh: bigint,
