@@ -15,17 +15,30 @@ export interface Mutant extends Span {
   readonly within: string;
   readonly before: string;
   readonly after: string;
-  /** Of a modifier: what it checks, with which values, and where the body of the function begins. */
-  readonly checks?: Checks & { readonly values: ReadonlyMap<string, string>; readonly at: number };
+  /** Of a modifier that is left out: what it checks. */
+  readonly checks?: Checks;
 }
 
-/** Statements that run before a function does. */
-interface Checks extends Span {
+/** Statements that a modifier runs before a function. */
+export interface Checks {
+  readonly text: string;
+  /** Where they stand, if in the source of the function. */
+  readonly span?: Span;
+  /** What is given for each parameter. */
+  readonly values: Readonly<Record<string, string>>;
+  /** Where the body of the function begins. */
+  readonly at: number;
+}
+
+/** A modifier of the form `modifier m(...) { checks; _; }`. */
+interface Modifier {
   readonly source: Buffer;
+  readonly parameters: readonly string[];
+  readonly span: Span;
 }
 
 /** The modifiers, by name. */
-export type Modifiers = ReadonlyMap<string, Checks & { readonly parameters: readonly string[] }>;
+export type Modifiers = ReadonlyMap<string, Modifier>;
 
 const BINARY: Readonly<Record<string, readonly string[]>> = {
   "+": ["-"],
@@ -106,11 +119,8 @@ export function mutantsOf(source: Buffer, unit: Node, modifiers: Modifiers): Mut
   const addModifier = (definition: Node, invocation: Node): void => {
     const modifier = modifiers.get(nameOf(childOf(invocation, "modifierName")));
     if (modifier === undefined) return;
-    const { parameters, ...checks } = modifier;
     const given = listOf(invocation, "arguments").map((each) => textOf(spanOf(each)));
-    const values = new Map(parameters.map((name, i) => [name, given[i] ?? ""]));
     const span = spanOf(invocation);
-    const at = spanOf(childOf(definition, "body")).start + 1;
     found.push({
       ...span,
       place: "modifier",
@@ -118,7 +128,12 @@ export function mutantsOf(source: Buffer, unit: Node, modifiers: Modifiers): Mut
       within,
       before: textOf(span),
       after: "",
-      checks: { ...checks, values, at },
+      checks: {
+        text: modifier.source.subarray(modifier.span.start, modifier.span.end).toString(),
+        ...(modifier.source === source && { span: modifier.span }),
+        values: Object.fromEntries(modifier.parameters.map((name, i) => [name, given[i] ?? ""])),
+        at: spanOf(childOf(definition, "body")).start + 1,
+      },
     });
   };
 
@@ -182,9 +197,9 @@ export function mutantsOf(source: Buffer, unit: Node, modifiers: Modifiers): Mut
   return found;
 }
 
-/** The modifiers that a source defines as checks before the function: `modifier m(...) { checks; _; }`. */
+/** The modifiers that a source defines as checks before the function. */
 export function modifiersOf(source: Buffer, unit: Node): Modifiers {
-  const found = new Map<string, Checks & { parameters: string[] }>();
+  const found = new Map<string, Modifier>();
   const visit = (node: Node): void => {
     if (node.nodeType === "ModifierDefinition") {
       const statements = listOf(childOf(node, "body"), "statements");
@@ -192,7 +207,7 @@ export function modifiersOf(source: Buffer, unit: Node): Modifiers {
       if (placeholder?.nodeType === "PlaceholderStatement") {
         const start = spanOf(childOf(node, "body")).start + 1;
         const parameters = listOf(childOf(node, "parameters"), "parameters").map(nameOf);
-        found.set(nameOf(node), { parameters, source, start, end: spanOf(placeholder).start });
+        found.set(nameOf(node), { source, parameters, span: { start, end: spanOf(placeholder).start } });
       }
     }
     for (const child of childrenOf(node)) visit(child);

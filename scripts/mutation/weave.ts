@@ -1,5 +1,5 @@
 import type { Span } from "./ast.ts";
-import type { Mutant } from "./mutants.ts";
+import type { Checks, Mutant } from "./mutants.ts";
 
 /**
  * All mutants of a source in one text: which one lives is told by the block's fee recipient, so that one compilation
@@ -78,14 +78,16 @@ export function weave(
   return textOf(top).replaceAll(/\bpure\b/g, "view");
 
   /** What a modifier checks, with the mutants in it if it is of this source. */
-  function checksOf({ source: defined, start, end, values }: NonNullable<Mutant["checks"]>): string {
-    const within = top.within.filter((knot) => start <= knot.start && knot.end <= end);
-    const text =
-      defined === source ? joined({ start, end }, within) : defined.subarray(start, end).toString();
-    return [...values].reduce(
+  function checksOf({ text, span, values }: Checks): string {
+    const woven = span === undefined ? text : joined(span, knotsIn(span));
+    return Object.entries(values).reduce(
       (code, [name, value]) => code.replaceAll(new RegExp(`\\b${name}\\b`, "g"), value),
-      text.trim(),
+      woven.trim(),
     );
+  }
+
+  function knotsIn({ start, end }: Span): Knot[] {
+    return top.within.filter((knot) => start <= knot.start && knot.end <= end);
   }
 
   function joined({ start, end }: Span, within: readonly Knot[]): string {
