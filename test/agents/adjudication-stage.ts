@@ -65,7 +65,7 @@ export interface ForeignBlock {
   readonly timestamp: number;
   readonly header: string;
 }
-export type Forger = (epoch: number, read: (epoch: number) => Promise<Material>) => Promise<Forgery>;
+export type Forger = (epoch: number, room: Courtroom) => Promise<Forgery>;
 
 /** Meters change at the last block of an epoch, so that what they count in one is its flow alone. */
 const STEP_SECONDS = EPOCH_SECONDS - LAST_BLOCK_AT;
@@ -81,6 +81,8 @@ export class Courtroom {
   readonly toAggregator = new Intermediary();
   /** By epoch. */
   readonly swept = new Map<number, Swept>();
+  /** By the epoch that they lie in. */
+  readonly foreigners = new Map<number, ForeignBlock>();
   readonly #x: Connection;
   readonly #auditor: Connection;
   readonly #plants: readonly Plant[];
@@ -182,19 +184,19 @@ export class Courtroom {
     await clock.moveTo(epoch * EPOCH_SECONDS + LAST_BLOCK_AT);
   }
 
-  /** A block that was on the chain once: the chain is taken back, and will go another way. */
-  async orphanedBlock(epoch: number): Promise<ForeignBlock> {
+  /** Makes a block that was on the chain once: the chain is taken back, and will go another way. */
+  async orphanBlock(epoch: number): Promise<void> {
     const { provider } = this.#auditor;
     const before: unknown = await provider.send("evm_snapshot", []);
     await this.chain.clock.moveTo(epoch * EPOCH_SECONDS + MIDST_AT - 10);
     const orphan = await newestBlock(provider);
     await provider.send("evm_revert", [before]);
     expect(await provider.getBlockNumber()).to.equal(orphan.number - 1);
-    return orphan;
+    this.foreigners.set(epoch, orphan);
   }
 
-  /** A block of the same number and time, of another chain with the same chain id. */
-  async blockOfAnotherChain(epoch: number): Promise<ForeignBlock> {
+  /** Makes a block of the same number and time, on another chain with the same chain id. */
+  async makeBlockElsewhere(epoch: number): Promise<void> {
     const number = (await this.#auditor.provider.getBlockNumber()) + 1;
     const node = await startNode();
     const provider = nodeAt(node.url);
@@ -203,7 +205,7 @@ export class Courtroom {
       await provider.send("evm_mine", [toQuantity(epoch * EPOCH_SECONDS + MIDST_AT)]);
       const foreign = await newestBlock(provider);
       expect(foreign.number).to.equal(number);
-      return foreign;
+      this.foreigners.set(epoch, foreign);
     } finally {
       provider.destroy();
       await node.stop();
@@ -239,7 +241,7 @@ export class Courtroom {
 
   /** X disputes an epoch with a forged statement, and shows the Operator what it forged. */
   async forge(epoch: number, forger: Forger): Promise<void> {
-    const { material, change, foreign = [] } = await forger(epoch, (of) => this.read(of));
+    const { material, change, foreign = [] } = await forger(epoch, this);
     const headers = new Map(foreign.map(({ number, header }) => [number, header]));
     this.toDer.tamper(epoch, async (honest) =>
       bundleJson(await forgedBundle(parseBundle(honest), material, this.meterOfX, change, headers)),
