@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.34;
 
+import {IARIATypes} from "../interfaces/IARIATypes.sol";
 import {ENERGY_BYTES} from "../types/EnergyLanes.sol";
 // used in assembly: solhint does not look there
 // solhint-disable-next-line no-unused-import
@@ -15,7 +16,8 @@ import {FlowRows} from "./FlowRows.sol";
 ///     swept leaf   = keccak256(0x02 | request leaf | shortfalls of the leaf | penalties taken, 8 bytes a row)
 ///
 /// The tag makes a leaf's preimage differ in length from a node's. The tree has the shape, and the sorted pairs, of
-/// OpenZeppelin's merkle-tree library for JavaScript, which makes the proofs.
+/// OpenZeppelin's merkle-tree library for JavaScript, which makes the proofs. A sorted pair does not tell which of the two
+/// came first, so the root alone does not fix the order of the leaves; it does together with their being sorted by account.
 library FlowTree {
     bytes1 private constant REQUEST_LEAF = 0x01;
     bytes1 private constant SWEPT_LEAF = 0x02;
@@ -38,9 +40,13 @@ library FlowTree {
     }
 
     /// @dev The tree of a request, its root first: `requestLeaf` of each leaf, without a copy of the rows kept in memory.
+    /// The first accounts of the leaves must rise. So whoever shows rows with the root of a request shows those rows in that
+    /// order: a leaf's hash fixes the rows in it, the root the leaves, and their first accounts the order of these.
     function requestTree(bytes calldata rows, uint256 count) internal pure returns (bytes32[] memory tree) {
         uint256 stride = rowsPerLeaf(count) * FlowRows.rowBytes(count);
         tree = _room((rows.length + stride - 1) / stride);
+        uint256 previous;
+        uint256 account;
         assembly ("memory-safe") {
             let preimage := mload(0x40)
             mstore8(preimage, 0x01)
@@ -51,6 +57,11 @@ library FlowTree {
             } lt(from, end) {
                 from := add(from, stride)
             } {
+                previous := account
+                account := shr(224, calldataload(from))
+                if iszero(gt(account, previous)) {
+                    break
+                }
                 let length := sub(end, from)
                 if gt(length, stride) {
                     length := stride
@@ -60,6 +71,7 @@ library FlowTree {
                 mstore(to, keccak256(preimage, add(length, 1)))
             }
         }
+        if (account <= previous) revert IARIATypes.RowsOutOfOrder(uint32(previous), uint32(account));
         _grow(tree);
     }
 

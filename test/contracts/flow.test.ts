@@ -7,6 +7,7 @@ import { commitmentOf, rootOf } from "../../agents/settlement/tree.ts";
 import {
   allBalances,
   at,
+  deploy,
   derAt,
   expectMoves,
   loadFixture,
@@ -42,6 +43,11 @@ async function requested(): Promise<System & { request: Request }> {
   const system = await threeDers();
   const request = await orderAndRequest(system, rowsFor(system, 3, [2_000n]));
   return { ...system, request };
+}
+
+/** As many DERs as have their rows of one epoch in two leaves. */
+async function fleetOfTwoLeaves(): Promise<System> {
+  return await deploy({ derCount: 64 });
 }
 
 describe("A sweep", function () {
@@ -202,6 +208,28 @@ describe("A sweep", function () {
         rootOf(other(rows)),
       );
     }
+  });
+
+  it("is of the rows in the order of the request: leaves that changed places have its root as well", async function () {
+    const day = await loadFixture(threeDers);
+    const rows = [0, 1].map((i) => rowOf(derAt(day, i), Array<bigint>(17).fill(1_000n))); // a leaf each
+    const long = await orderAndRequest(day, rows);
+    await toSweepWindow(day, long);
+    const turned = { ...long, rows: rows.toReversed() };
+    expect(rootOf(turned)).to.equal(rootOf(long));
+    const accounts = [rows[1]!.account, rows[0]!.account];
+    const sent = sendSweep(day, turned, [rows[0]!.energyWh.map(() => 0n), rows[0]!.energyWh]);
+    await refused(sent, day.aria, "RowsOutOfOrder", ...accounts);
+
+    const fleet = await loadFixture(fleetOfTwoLeaves);
+    const short = await orderAndRequest(fleet, rowsFor(fleet, 64, [1_000n]));
+    await toSweepWindow(fleet, short);
+    const leaves = [short.rows.slice(32), short.rows.slice(0, 32)];
+    const other = { ...short, rows: leaves.flat() };
+    expect(rootOf(other)).to.equal(rootOf(short));
+    const edge = [leaves[0]![0]!.account, leaves[1]![0]!.account];
+    await refused(sendSweep(fleet, other, nothingMissing(other)), fleet.aria, "RowsOutOfOrder", ...edge);
+    await expectSweep(fleet, short, nothingMissing(short));
   });
 
   it("has as many shortfalls as there are figures", async function () {

@@ -3,6 +3,7 @@ pragma solidity 0.8.34;
 
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
+import {IARIATypes} from "../../../contracts/interfaces/IARIATypes.sol";
 import {FlowTree} from "../../../contracts/libraries/FlowTree.sol";
 import {Penalties} from "../../../contracts/types/Penalties.sol";
 import {Check} from "../Check.sol";
@@ -21,6 +22,51 @@ contract FlowTreeTest is Check {
             _true(MerkleProof.verify(proof, tree[0], leaves[i]), "a leaf with its proof");
             _true(!MerkleProof.verify(proof, tree[0], keccak256(abi.encode(leaves[i]))), "another leaf");
         }
+    }
+
+    /// @dev Rows in another order of leaves can have the same root: that of pairs of siblings that changed places.
+    function testFuzzLeavesInAnotherOrderAreRefused(
+        uint256 seed,
+        uint256 rowCount,
+        uint256 count,
+        uint256 one,
+        uint256 other
+    ) external view {
+        count = _within(count, 1, 36);
+        uint256 perLeaf = FlowTree.rowsPerLeaf(count);
+        Row[] memory rows = _rows(seed, _within(rowCount, 2 * perLeaf, 5 * perLeaf), count);
+        bytes memory packed = Rows.requests(rows);
+        this.requestTreeOf(packed, count);
+        uint256 full = rows.length / perLeaf;
+        one = _within(one, 0, full - 2);
+        other = _within(other, one + 1, full - 1);
+        for (uint256 i; i < perLeaf; ++i) {
+            (uint256 a, uint256 b) = (one * perLeaf + i, other * perLeaf + i);
+            (rows[a], rows[b]) = (rows[b], rows[a]);
+        }
+        bytes memory turned = Rows.requests(rows);
+        try this.requestTreeOf(turned, count) {
+            _true(false, "leaves in another order");
+        } catch (bytes memory reason) {
+            uint32 previous = rows[one * perLeaf].account;
+            uint32 next = rows[(one + 1) * perLeaf].account;
+            bytes memory expected = abi.encodeWithSelector(
+                IARIATypes.RowsOutOfOrder.selector,
+                previous,
+                next
+            );
+            _same(keccak256(expected), keccak256(reason), "refused at the first that is out of order");
+        }
+    }
+
+    function testSiblingsThatChangeTheirPlacesHaveOneRoot() external pure {
+        bytes32[] memory leaves = new bytes32[](2);
+        (leaves[0], leaves[1]) = (keccak256("one leaf"), keccak256("another"));
+        bytes32[] memory proof = new bytes32[](1);
+        proof[0] = leaves[1];
+        bytes32 root = MerkleProof.processProof(proof, leaves[0]);
+        proof[0] = leaves[0];
+        _same(root, MerkleProof.processProof(proof, leaves[1]), "why their order is checked");
     }
 
     function testATreeOfOneLeafIsTheLeaf() external view {
@@ -90,14 +136,16 @@ contract FlowTreeTest is Check {
 
     function _rows(uint256 seed, uint256 rowCount, uint256 count) private pure returns (Row[] memory rows) {
         rows = new Row[](rowCount);
+        uint32 account;
         for (uint256 row; row < rowCount; ++row) {
             uint256 dice = _random(seed, row);
+            account += 1 + (uint32(dice) % 2 ** 24);
             uint32[] memory requested = new uint32[](count);
             uint32[] memory missing = new uint32[](count);
             for (uint256 i; i < count; ++i) {
                 (requested[i], missing[i]) = (uint32(_random(dice, i)), uint32(_random(dice, i) >> 32));
             }
-            rows[row] = Row(uint32(dice), uint32(dice >> 32), uint32(dice >> 64), requested, missing);
+            rows[row] = Row(account, uint32(dice >> 32), uint32(dice >> 64), requested, missing);
         }
     }
 

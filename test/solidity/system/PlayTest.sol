@@ -99,7 +99,7 @@ contract PlayTest is Invariants {
 
     function testALongPlayKeepsAllInvariantsAndReachesEverything() external {
         _play(_seed, _steps);
-        string[27] memory scenes = [
+        string[28] memory scenes = [
             "withdrawal",
             "donation",
             "join",
@@ -113,6 +113,7 @@ contract PlayTest is Invariants {
             "request refused",
             "sweep",
             "sweep refused",
+            "turned sweep refused",
             "penalty",
             "penalty capped",
             "dispute of a sweep",

@@ -78,7 +78,7 @@ contract EvidenceVectorsTest is Vectors {
         }
     }
 
-    /// @dev Of the name and version that Disputes gives to OpenZeppelin's EIP712.
+    /// @dev Of the name and version in Statements.
     function _domain(uint256 chainId, address aria) private pure returns (bytes32) {
         bytes32 typehash = keccak256(
             "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
