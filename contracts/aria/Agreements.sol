@@ -96,7 +96,7 @@ abstract contract Agreements is State, IAgreements {
             } else if (status != AgreementStatus.Active && status != AgreementStatus.Leaving) {
                 revert WrongAgreementStatus(account, AgreementStatus.Prospective, status);
             }
-            _meters[account].push(MeterKey(commissionings[i].meter, fromEpoch));
+            _setMeter(account, commissionings[i].meter, fromEpoch);
             emit Commissioned(account, commissionings[i].meter, fromEpoch);
         }
         _progress.prospective -= commissioned;
@@ -150,6 +150,14 @@ abstract contract Agreements is State, IAgreements {
     function _agreementOfParty(address party) private view returns (uint32 account, Agreement agreement) {
         account = vault().accountOf(party);
         agreement = _agreements[account];
+    }
+
+    /// @dev Adds a meter's key, in place of one for the same epoch.
+    function _setMeter(uint32 account, address key, uint32 fromEpoch) private {
+        MeterKey[] storage meters = _meters[account];
+        uint256 count = meters.length;
+        if (count > 0 && meters[count - 1].fromEpoch == fromEpoch) meters.pop();
+        meters.push(MeterKey(key, fromEpoch));
     }
 
     function _turnAway(address der, uint32 account, Agreement agreement) private {

@@ -6,8 +6,9 @@ import {Settlement} from "./Settlement.sol";
 
 /// @title Parameters: what makes sense for an ARIA. Checked once, at its deployment.
 library Parameters {
-    /// @dev The most that one posting can move, in units.
-    uint256 private constant MOST_MONEY = 2 ** 63 - 1;
+    /// @dev The most of a deposit or a bond, in units: a quarter of what one posting can move, as what a dispute comes to is
+    /// refund, bond and fine in one, with an award of less than 2^54.
+    uint256 private constant MOST_MONEY = 2 ** 61 - 1;
     /// @dev The most energy of a figure in a request, in Wh (see EnergyRows).
     uint256 private constant MOST_ENERGY = 2 ** 31 - 1;
 

@@ -194,6 +194,16 @@ describe("An agreement", function () {
       expect([sinceEpoch, status]).to.deep.equal([replacedIn - 1n, Status.Active]);
     });
 
+    it("may replace it as often as it likes: whoever looks for an earlier one steps over one an epoch", async function () {
+      const system = await loadFixture(threeDers);
+      const der = derAt(system, 0);
+      const before = await toNextEpoch(system);
+      await commission(system, [der]);
+      const gas = await system.aria.meterOf.estimateGas(der.account, before);
+      await commission(system, Array<Der>(50).fill(der));
+      expect(await system.aria.meterOf.estimateGas(der.account, before)).to.equal(gas);
+    });
+
     it("replaces the meter of one that is leaving, and does not keep it", async function () {
       const { der, ...system } = await loadFixture(oneProspective);
       const { aria } = system;

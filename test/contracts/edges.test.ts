@@ -174,6 +174,52 @@ describe("Packed figures at their edge", function () {
     expect((await system.aria.requestOf(request.requestId)).openDisputes).to.equal(65_536n);
   });
 
+  it("have room: for the award, the bond and the fine of a dispute in one, at the largest there may be", async function () {
+    const system = await loadFixture(greatBonds);
+    const { aria, operator, vault } = system;
+    const [ruled, defaulted] = [derAt(system, 0), derAt(system, 1)];
+    const rows = system.ders.map((der) => rowOf(der, [250n]));
+    const request = await orderAndRequest(system, rows);
+    await sweep(
+      system,
+      request,
+      rows.map(() => [250n]),
+    );
+    for (const der of system.ders) await raise(system, der, request, request.firstEpoch, 250n);
+    const before = await vault.balanceOf(ruled.account);
+    const disputeId = disputeIdOf(ruled, request.firstEpoch);
+    await aria.connect(operator).resolveDispute(disputeId, 250n, Fault.Aggregator, id("evidence"));
+    const { disputeBond, misreportFine } = system.rules;
+    expect((await vault.balanceOf(ruled.account)) - before > disputeBond + misreportFine).to.equal(true);
+    const { raisedAt } = await aria.disputeOf(disputeIdOf(defaulted, request.firstEpoch));
+    const late = raisedAt + RULES.rulingWindowSeconds + 1n;
+    await at(late, () => aria.settleByDefault(disputeIdOf(defaulted, request.firstEpoch)));
+    expect((await aria.requestOf(request.requestId)).openDisputes).to.equal(0n);
+  });
+
+  /** Two DERs whose deposit is as large as may be, in an agreement in which all bonds are. */
+  async function greatBonds(): Promise<System> {
+    const most = 2n ** 61n - 1n;
+    const rich = async (address: string) => {
+      await networkHelpers.setBalance(address, 10n ** 28n);
+    };
+    for (const { address } of await ethers.getSigners()) await rich(address);
+    const criteria = { minPowerW: 1n, maxPowerW: 1_000n, depositPerKw: most };
+    const bonds = { aggregatorBond: most, disputeBond: most, misreportFine: most };
+    const system = await deploy({ criteria, rules: bonds });
+    const terms = { powerW: criteria.maxPowerW, deposit: most };
+    for (let index = 0; index < 2; ++index) system.ders.push({ ...(await newDer(index)), ...terms });
+    for (const der of system.ders) {
+      await rich(der.signer.address);
+      await join(system, der);
+      const spare = most + 1_000_000n; // a penalty leaves the bond
+      await system.vault.deposit(der.signer, spare, { value: spare * UNIT });
+    }
+    await commission(system, system.ders);
+    await toNextEpoch(system);
+    return system;
+  }
+
   /** Power plants of 8 MW at 4 coins a kWh: everything is as large as the terms allow. */
   async function greatPowers(): Promise<System> {
     const criteria = { maxPowerW: 8_000_000n, maxPrice: 4_000_000_000n, depositPerKw: 1_000_000_000n };

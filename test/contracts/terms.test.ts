@@ -43,7 +43,7 @@ describe("The terms of an ARIA", function () {
       ["minPowerW", 0n, { minPowerW: 0n }],
       ["minPowerW", 100_001n, { minPowerW: 100_001n }],
       ["depositFloorBps", 10_001n, { depositFloorBps: 10_001n }],
-      ["depositPerKw", 2n ** 63n, { maxPowerW: 1_000n, depositPerKw: 2n ** 63n }],
+      ["depositPerKw", 2n ** 61n, { maxPowerW: 1_000n, depositPerKw: 2n ** 61n }],
       ["depositPerKw", 2n ** 63n, { maxPowerW: 2n ** 32n - 1n, depositPerKw: 2n ** 63n }],
       ["epochSeconds", 1n, {}, { epochSeconds: 1n }],
       // What it makes of an epoch would be more than 2^31 Wh.
@@ -54,8 +54,8 @@ describe("The terms of an ARIA", function () {
       ["deliveryToleranceBps", 10_001n, {}, { deliveryToleranceBps: 10_001n }],
       ["meterToleranceBps", 10_001n, {}, { meterToleranceBps: 10_001n }],
       ["feeBps", 10_001n, {}, { feeBps: 10_001n }],
-      ["aggregatorBond", 2n ** 63n, {}, { aggregatorBond: 2n ** 63n }],
-      ["disputeBond", 2n ** 63n, {}, { disputeBond: 2n ** 63n }],
+      ["aggregatorBond", 2n ** 61n, {}, { aggregatorBond: 2n ** 61n }],
+      ["disputeBond", 2n ** 61n, {}, { disputeBond: 2n ** 61n }],
       ["misreportFine", 20_000_001n, {}, { misreportFine: 20_000_001n }],
     ];
     for (const [name, received, criteria, rules] of cases) {
@@ -67,7 +67,7 @@ describe("The terms of an ARIA", function () {
       { ...edges, misreportFine: RULES.aggregatorBond },
     );
     await attempt({ maxPowerW: 2n ** 31n - 1n }, { epochSeconds: 3_600n });
-    const [most, shortest] = [2n ** 63n - 1n, 1n];
+    const [most, shortest] = [2n ** 61n - 1n, 1n];
     await attempt(
       { maxPowerW: 1_000n, depositPerKw: most },
       {
