@@ -132,9 +132,9 @@ contract ARIA is Requests {
         if (request.status != RequestStatus.Requested) {
             revert WrongRequestStatus(requestId, RequestStatus.Requested, request.status);
         }
-        uint256 end = _startOf(uint256(request.firstEpoch) + request.count);
-        if (block.timestamp < end) revert EpochNotOver(end, block.timestamp);
-        uint256 deadline = _sweepDeadline(request);
+        uint256 untilEpoch = uint256(request.firstEpoch) + request.count;
+        _requireOver(untilEpoch);
+        uint256 deadline = _sweepDeadline(untilEpoch);
         if (block.timestamp > deadline) revert SweepWindowOver(deadline, block.timestamp);
     }
 

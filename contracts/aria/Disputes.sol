@@ -2,7 +2,6 @@
 pragma solidity 0.8.34;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 
 import {IDisputes} from "../interfaces/IDisputes.sol";
@@ -20,7 +19,7 @@ import {State} from "./State.sol";
 /// @dev A claim is paid from its request's escrow, which holds at least the price of all that was requested and not
 /// credited until the dispute window is over and no dispute is open. So a dispute can never fail for want of funds, and
 /// nothing is paid twice: credited and awarded energy together never exceed what was requested.
-abstract contract Disputes is State, EIP712, IDisputes {
+abstract contract Disputes is State, IDisputes {
     /// @dev What a SettledRow proves of one DER and one epoch.
     struct Proven {
         uint256 requestedWh;
@@ -38,8 +37,6 @@ abstract contract Disputes is State, EIP712, IDisputes {
         uint256 refunded;
         uint256 fine;
     }
-
-    constructor() EIP712(Statements.DOMAIN_NAME, Statements.DOMAIN_VERSION) {}
 
     // --------------------------------------------------------------------------------------------------------- Claim
 
@@ -148,6 +145,7 @@ abstract contract Disputes is State, EIP712, IDisputes {
         if (second.der != first.der || second.epoch != first.epoch) {
             revert StatementsDiffer(first.der, first.epoch, second.der, second.epoch);
         }
+        _requireOver(uint256(first.epoch) + 1);
         (bytes32 firstDigest, address signer) = _signerOf(first, firstSignature);
         (bytes32 secondDigest, address other) = _signerOf(second, secondSignature);
         if (firstDigest == secondDigest) revert StatementsAgree(firstDigest);
@@ -219,7 +217,7 @@ abstract contract Disputes is State, EIP712, IDisputes {
         FlowStatement calldata statement,
         bytes calldata signature
     ) private view returns (bytes32 digest, address signer) {
-        digest = _hashTypedDataV4(Statements.structHash(statement));
+        digest = Statements.digest(statement);
         signer = ECDSA.recoverCalldata(digest, signature);
     }
 
@@ -369,10 +367,11 @@ abstract contract Disputes is State, EIP712, IDisputes {
     }
 
     /// @dev Notes that the Aggregator is fined for an account and epoch. Returns the fine, in units, or what stands of the
-    /// bond if that is less; nothing stands once it is released.
+    /// bond if that is less. Nothing stands before it is posted and once it is released: a fine then would be none, and count.
     function _fine(uint256 disputeId) private returns (uint256) {
+        if (!_progress.bonded) revert BondTooLow(AGGREGATOR_BOND, 0);
         _fined[disputeId] = true;
-        return _progress.bonded ? _lesser(vault().balanceOf(AGGREGATOR_ACCOUNT), MISREPORT_FINE) : 0;
+        return _lesser(vault().balanceOf(AGGREGATOR_ACCOUNT), MISREPORT_FINE);
     }
 
     /// @dev Award and fine go to the DER; its own bond as well, unless it is forfeited to the Aggregator.

@@ -211,7 +211,7 @@ abstract contract Front is State, IARIA {
     }
 
     /// @inheritdoc IERC5267
-    /// @dev What the Annex hashes with when ARIA runs it: OpenZeppelin's EIP712 there takes the address it runs at.
+    /// @dev What the Annex hashes with when ARIA runs it (Statements).
     function eip712Domain()
         external
         view

@@ -32,7 +32,8 @@ abstract contract State is Terms {
     Progress internal _progress;
     /// @dev By account. An array and not a mapping, so that neighbours share a word: a request that reads one reads both.
     Agreement[2 ** 32] internal _agreements;
-    /// @dev The keys of each account's meters, oldest first.
+    /// @dev The keys of each account's meters, oldest first, one for an epoch at most: so few lie between the newest and one
+    /// that can still be disputed, however often the Operator commissions another.
     mapping(uint256 account => MeterKey[]) internal _meters;
     mapping(uint256 orderId => bytes32) internal _orders;
     mapping(uint256 requestId => FlowRequest) internal _requests;
@@ -55,12 +56,14 @@ abstract contract State is Terms {
     function _disputeWindow(
         FlowRequest storage request
     ) internal view returns (uint256 opens, uint256 closes) {
-        opens = request.status == RequestStatus.Swept ? request.sweptAt : _sweepDeadline(request) + 1;
+        uint256 untilEpoch = uint256(request.firstEpoch) + request.count;
+        opens = request.status == RequestStatus.Swept ? request.sweptAt : _sweepDeadline(untilEpoch) + 1;
         closes = opens + DISPUTE_WINDOW_SECONDS;
     }
 
-    function _sweepDeadline(FlowRequest storage request) internal view returns (uint256) {
-        return _startOf(uint256(request.firstEpoch) + request.count) + SWEEP_WINDOW_SECONDS;
+    /// @dev When a request that ends before an epoch can be swept at the latest, in unix seconds.
+    function _sweepDeadline(uint256 untilEpoch) internal view returns (uint256) {
+        return _startOf(untilEpoch) + SWEEP_WINDOW_SECONDS;
     }
 
     /// @dev What a request stores from its sweep on.

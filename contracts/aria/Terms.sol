@@ -107,6 +107,12 @@ abstract contract Terms is IService, IARIATypes, AccessControl {
         return epoch * EPOCH_SECONDS;
     }
 
+    /// @dev That all epochs before this one are over.
+    function _requireOver(uint256 untilEpoch) internal view {
+        uint256 end = _startOf(untilEpoch);
+        if (block.timestamp < end) revert EpochNotOver(end, block.timestamp);
+    }
+
     /// @dev The deposit for a power, in units.
     function _depositFor(uint256 powerW) internal view returns (uint256) {
         return Settlement.depositFor(powerW, DEPOSIT_PER_KW);

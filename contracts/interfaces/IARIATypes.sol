@@ -209,7 +209,7 @@ interface IARIATypes {
     error EpochStarted(uint256 expected, uint256 received);
     /// @notice Requests follow each other: in a later run of epochs, or the same run with higher accounts.
     error RequestOutOfOrder(uint256 expected, uint256 received);
-    /// @notice Rows are sorted by account, each once.
+    /// @notice Rows are sorted by account, each once, and swept in the order in which they were requested.
     error RowsOutOfOrder(uint32 previous, uint32 received);
     /// @notice A row's terms are not those of the agreement (price and power, packed).
     error TermsMismatch(uint32 account, uint64 expected, uint64 received);
@@ -218,7 +218,7 @@ interface IARIATypes {
     error DepositUnderFloor(uint32 account, uint256 expected, uint256 received);
     /// @notice More is asked of a DER in one epoch than its power allows. In Wh.
     error PowerExceeded(uint32 account, uint256 expected);
-    /// @notice The Aggregator's bond is not standing in full. In units.
+    /// @notice The Aggregator's bond is not standing in full, or not posted at all: 0 received. In units.
     error BondTooLow(uint256 expected, uint256 received);
     error BondInUse(uint256 openRequests);
     /// @notice ARIA takes no more joins, orders or requests beyond its last epoch.
@@ -233,6 +233,7 @@ interface IARIATypes {
     // ---------------------------------------------------------------------------------------------- Errors: sweeping
 
     error WrongRequestStatus(uint32 requestId, RequestStatus expected, RequestStatus received);
+    /// @notice What is settled or proven is of epochs that are over. In unix seconds.
     error EpochNotOver(uint256 expected, uint256 received);
     error SweepWindowOver(uint256 expected, uint256 received);
     /// @notice The rows passed are not those requested.

@@ -23,17 +23,17 @@ interface IDisputes is IARIATypes {
     function settleByDefault(uint256 disputeId) external;
 
     /// @notice Proves that the Aggregator committed to another figure than it swept, and cuts its bond in the Operator's
-    /// favour. Anyone may call.
+    /// favour. Anyone may call, while the bond is posted.
     function proveContradiction(
         SettledRow calldata row,
         FlowLeaf calldata leaf,
         bytes32[] calldata proof
     ) external;
 
-    /// @notice Proves that one signer signed two different statements about one DER and epoch. Anyone may call.
+    /// @notice Proves that one signer signed two different statements about one DER and one epoch that is over. Anyone may call.
     /// If it is the DER's meter of that epoch, an open dispute ends as ruled against the DER, and one that was not raised
     /// yet cannot be any more. If it is the Aggregator, about its own meter at the DER, its bond is cut in the Operator's
-    /// favour.
+    /// favour, while it is posted.
     /// @param account the DER's in the Vault
     function proveEquivocation(
         uint32 account,

@@ -186,13 +186,16 @@ describe("The Aggregator's bond", function () {
     await refused(prove(ruled, 0), ruled.aria, "AlreadyFined", disputeId);
   });
 
-  it("pays no fine once it is released: what the account holds then is no bond", async function () {
+  it("pays no fine once it is released, and owes it again when it is posted", async function () {
     const system = await loadFixture(asAgreed);
     const { aria, aggregator, request } = system;
     const { sweptAt } = await aria.requestOf(request.requestId);
     await at(sweptAt + RULES.disputeWindowSeconds + 1n, () => aria.releaseEscrow([request.requestId]));
     await aria.connect(aggregator).releaseBond();
-    await expectMoves(system, () => prove(system, 0), {});
+    await refused(prove(system, 0), aria, "BondTooLow", RULES.aggregatorBond, 0n);
+    await aria.connect(aggregator).postBond();
+    const fine = RULES.misreportFine;
+    await expectMoves(system, () => prove(system, 0), { aggregator: -fine, operator: fine });
   });
 
   /** What the Aggregator is fined when DER 0 disputes its sweep and is found right. */

@@ -26,6 +26,7 @@ import {
   loadFixture,
   refused,
   RULES,
+  startOf,
   type System,
   toNextEpoch,
 } from "./fixture.ts";
@@ -161,6 +162,8 @@ describe("A DER's meter that signed two statements about one epoch", function ()
     const later = (await toNextEpoch(system)) + 1n;
     const change = { first: { epoch: later }, second: { epoch: later } };
     const names = [der.meter.address, successor.address];
+    await toNextEpoch(system);
+    await toNextEpoch(system);
     await refused(prove(system, change), aria, "WrongMeter", ...names.toReversed());
     const signers: [Wallet, Wallet] = [successor, successor];
     await refused(prove(system, { signers }), aria, "WrongMeter", ...names);
@@ -202,17 +205,44 @@ describe("An Aggregator that signed two statements about its own meter at a DER"
       .withArgs(disputeId, der.account, 1_000n, Fault.Aggregator, id("evidence"), anyAmount, anyAmount, 0n);
   });
 
-  it("pays nothing once its bond is released", async function () {
+  it("cannot use up its fines while its bond is not posted", async function () {
     const system = await loadFixture(short);
     const { aria, aggregator, request, wallet } = system;
     const { sweptAt } = await aria.requestOf(request.requestId);
     await at(sweptAt + RULES.disputeWindowSeconds + 1n, () => aria.releaseEscrow([request.requestId]));
     await aria.connect(aggregator).releaseBond();
-    await expectMoves(system, () => prove(system, { signers: [wallet, wallet] }), {});
+    const signers: [Wallet, Wallet] = [wallet, wallet];
+    await refused(prove(system, { signers }), aria, "BondTooLow", RULES.aggregatorBond, 0n);
+    await aria.connect(aggregator).postBond();
+    const fine = RULES.misreportFine;
+    await expectMoves(system, () => prove(system, { signers }), { aggregator: -fine, operator: fine });
   });
 });
 
 describe("Two statements", function () {
+  it("are of an epoch that is over: nobody bars disputes, or uses up fines, of epochs to come", async function () {
+    const system = await loadFixture(short);
+    const { aria, der, wallet } = system;
+    const epoch = await toNextEpoch(system);
+    const change = { first: { epoch }, second: { epoch } };
+    const end = startOf(system, epoch + 1n);
+    for (const signer of [der.meter, wallet]) {
+      const { statements, signatures } = await pair(system, { ...change, signers: [signer, signer] });
+      const send = () =>
+        aria.proveEquivocation(der.account, statements[0], signatures[0], statements[1], signatures[1]);
+      await refused(at(end - 1n, send), aria, "EpochNotOver", end, end - 1n);
+    }
+    const last = 2n ** 32n - 1n;
+    await refused(
+      prove(system, { first: { epoch: last }, second: { epoch: last } }),
+      aria,
+      "EpochNotOver",
+      startOf(system, last + 1n),
+      anyAmount,
+    );
+    await at(end, () => prove(system, change));
+  });
+
   it("say two things about one DER and epoch, or prove nothing", async function () {
     const system = await loadFixture(short);
     const { aria, der, other, epoch } = system;

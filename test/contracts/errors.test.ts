@@ -18,8 +18,6 @@ import {
  */
 const OUT_OF_REACH: Record<string, string> = {
   PostingOverflow: "what a request of that size would cost to send is more than a block has",
-  InvalidShortString: "EIP712 reads back the short strings it wrote itself",
-  StringTooLong: "EIP712 is given two short strings, fixed at compile time",
 };
 
 const SOURCES = readdirSync(import.meta.dirname)

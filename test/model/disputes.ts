@@ -108,10 +108,11 @@ function payOut(world: World, dispute: Dispute, awardedWh: bigint, fine: bigint,
   if (flow) flow.escrow -= award + refund;
 }
 
-/** Notes that the Aggregator is fined for an account and epoch: with the fine, what it has, or nothing without a bond. */
+/** Notes that the Aggregator is fined for an account and epoch: with the fine, or what it has. */
 function finePaid(world: World, key: string): bigint {
+  need(world.bonded, "BondTooLow");
   world.fined.add(key);
-  return world.bonded ? least(balanceOf(world, world.aggregator), world.rules.misreportFine) : 0n;
+  return least(balanceOf(world, world.aggregator), world.rules.misreportFine);
 }
 
 // ------------------------------------------------------------------------------------- What needs no ruling to be fined
@@ -140,6 +141,7 @@ export function contradict(
 /** Anybody shows two statements about one DER and epoch, both signed by `signer`. */
 export function equivocate(world: World, account: bigint, epoch: bigint, signer: string): void {
   const key = disputeKey(account, epoch);
+  need(world.now >= (epoch + 1n) * world.rules.epochSeconds, "EpochNotOver");
   if (signer === meterOf(world, account, epoch)) {
     const dispute = world.disputes.get(key);
     need(dispute === undefined || dispute.status === "Open", "WrongDisputeStatus");
