@@ -191,7 +191,7 @@ describe("A sweep", function () {
     await at(closes, send);
   });
 
-  it("is of the rows requested, and of no others", async function () {
+  it("is of the rows requested, and of no others (I13)", async function () {
     const { request, ...system } = await loadRequest(requested);
     await toSweepWindow(system, request);
     const other = (rows: Request["rows"]) => ({ ...request, rows });
@@ -210,7 +210,7 @@ describe("A sweep", function () {
     }
   });
 
-  it("is of the rows in the order of the request: leaves that changed places have its root as well", async function () {
+  it("is of the rows in the order of the request: leaves that changed places have its root as well (I13)", async function () {
     const day = await loadFixture(threeDers);
     const rows = [0, 1].map((i) => rowOf(derAt(day, i), Array<bigint>(17).fill(1_000n))); // a leaf each
     const long = await orderAndRequest(day, rows);

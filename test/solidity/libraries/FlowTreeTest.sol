@@ -25,7 +25,7 @@ contract FlowTreeTest is Check {
     }
 
     /// @dev Rows in another order of leaves can have the same root: that of pairs of siblings that changed places.
-    function testFuzzLeavesInAnotherOrderAreRefused(
+    function testFuzzI13LeavesInAnotherOrderAreRefused(
         uint256 seed,
         uint256 rowCount,
         uint256 count,

@@ -76,7 +76,7 @@ contract PlayTest is Invariants {
 
     /// @dev I5, I6 and what else the handler notes as it happens.
     /// hardhat-config: invariant.failOnRevert = true
-    function invariantI5AndI6SingleActionsKeepTheRules() external view {
+    function invariantI5I6AndI13SingleActionsKeepTheRules() external view {
         _holds();
     }
 
