@@ -165,10 +165,10 @@ export class AggregatorAgent implements Agent {
     this.#recorder.add(meter, this.#recent);
   }
 
-  /** The DERs that are metered, here or by another worker. */
+  /** The DERs that are metered, here or by another worker: all that were commissioned once. */
   #metered(): string[] {
     return [...this.#follower.service.view.agreements.values()]
-      .filter(({ der, since }) => since !== undefined && this.#options.connected(der) !== undefined)
+      .filter(({ der, meters }) => meters.length > 0 && this.#options.connected(der) !== undefined)
       .map(({ der }) => der);
   }
 
@@ -260,11 +260,14 @@ export class AggregatorAgent implements Agent {
     const metered = new Set(this.#metered());
     for (const { account } of view.rowsOf(request)) {
       const der = this.#follower.ledger.ownerOf(account);
-      if (!metered.has(der)) continue;
-      const last = await this.#options.store.lastReading(keptMeterId(this.address, der));
-      if (last === undefined || last.blockTimestamp < end) return false;
+      if (metered.has(der) && !(await this.#isReadTo(end, der))) return false;
     }
     return true;
+  }
+
+  async #isReadTo(timestamp: number, der: string): Promise<boolean> {
+    const last = await this.#options.store.lastReading(keptMeterId(this.address, der));
+    return last !== undefined && last.blockTimestamp >= timestamp;
   }
 
   #committedWh(commitment: Commitment, { firstEpoch, count }: FlowRequest, account: bigint): bigint[] {
@@ -274,15 +277,21 @@ export class AggregatorAgent implements Agent {
     );
   }
 
-  /** What its meters say of all DERs over the request's epochs; the stored one if it was made before. */
+  /**
+   * What its meters say over the request's epochs of all DERs that were asked, and of all others whose meters were read to the
+   * end: of half an epoch it says nothing about a neighbour. The stored one if it was made before.
+   */
   async #commitment(request: FlowRequest): Promise<Commitment> {
     const { address } = this.#follower.service;
     const stored = await this.#options.store.commitmentOf(address, request.id);
     if (stored !== undefined) return Commitment.parse(stored.json);
     const leaves: FlowLeaf[] = [];
+    const { view, terms } = this.#follower.service;
     const metered = new Set(this.#metered());
-    for (const { account, der } of this.#follower.service.view.agreements.values()) {
-      if (!metered.has(der)) continue;
+    const asked = new Set(view.rowsOf(request).map(({ account }) => account));
+    const end = (request.firstEpoch + request.count) * terms.rules.epochSeconds;
+    for (const { account, der } of view.agreements.values()) {
+      if (!metered.has(der) || (!asked.has(account) && !(await this.#isReadTo(end, der)))) continue;
       for (let epoch = request.firstEpoch; epoch < request.firstEpoch + request.count; epoch += 1) {
         leaves.push(await this.#leaf(account, der, epoch));
       }

@@ -78,6 +78,7 @@ export interface Entry {
   readonly request: FlowRequest;
   /** units per kWh */
   readonly price: bigint;
+  readonly powerW: bigint;
   readonly requestedWh: bigint;
   /** Undefined until swept. */
   readonly creditedWh?: bigint;
@@ -161,6 +162,7 @@ export class ServiceView {
       return {
         request,
         price: found.row.price,
+        powerW: found.row.powerW,
         requestedWh,
         ...(shortfallWh === undefined ? {} : { creditedWh: requestedWh - shortfallWh }),
       };

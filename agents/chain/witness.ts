@@ -76,21 +76,23 @@ function sweepOf({ request }: Entry, account: bigint): ChainFacts["sweep"] {
 }
 
 /** What was requested, credited and claimed, as a bundle states it. */
-export function claimOf(dispute: Dispute, entry: Entry, { view, terms }: Service): Claim {
+export function claimOf(dispute: Dispute, entry: Entry, { terms }: Service): Claim {
   return {
     requestedWh: entry.requestedWh,
     creditedWh: entry.creditedWh ?? 0n,
     claimWh: dispute.claimWh,
-    powerW: view.agreements.get(dispute.account)?.powerW ?? 0n,
+    powerW: entry.powerW, // that of the agreement may be another by now
     meterToleranceBps: terms.rules.meterToleranceBps,
     toleranceFloorWh: terms.rules.toleranceFloorWh,
   };
 }
 
-/** The DERs commissioned by an epoch, by account; one that left is still behind its feeder. */
+/** The DERs with a meter commissioned by an epoch, by account; one that left, or joined again, is still behind its feeder. */
 export function dersOf({ view }: Service, epoch: number): ChainFacts["ders"] {
   return [...view.agreements.values()]
-    .filter(({ since }) => since !== undefined && since <= epoch)
-    .map(({ account, der }) => ({ account, der, meter: view.meterOf(account, epoch) ?? "" }))
+    .flatMap(({ account, der }) => {
+      const meter = view.meterOf(account, epoch);
+      return meter === undefined ? [] : [{ account, der, meter }];
+    })
     .sort((a, b) => (a.account < b.account ? -1 : 1));
 }

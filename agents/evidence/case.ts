@@ -1,3 +1,5 @@
+import { ZeroHash } from "ethers";
+
 import { adjudicate, type Case, type NeighbourFlow, type Testimony, type Verdict } from "./adjudicate.ts";
 import { evidenceHash } from "./bundle.ts";
 import { type Check, type CheckName, faultsIn } from "./checks.ts";
@@ -50,14 +52,14 @@ export async function judge(evidence: Evidence, factsOf: FactsOf, subject?: Subj
 }
 
 /**
- * Whether somebody showed its own evidence, be it good or bad: of the form, sealed, by the key that counts. Whatever else
- * comes may be of whoever stands between.
+ * Whether somebody showed its own evidence of a dispute, be it good or bad: of the form, sealed, by the key that counts, and about
+ * what is in dispute. Whatever else comes may be of whoever stands between, who has bundles of others, and older ones.
  */
-export function isOwn(examined: Examined | undefined): boolean {
+export function isOwn(examined: Examined | undefined, subject: Subject): boolean {
   const held = new Set(
     examined?.checks.filter(({ outcome }) => outcome === "holds").map(({ check }) => check),
   );
-  return OWN.every((check) => held.has(check));
+  return OWN.every((check) => held.has(check)) && subjectFaults(subject, examined?.bundle).length === 0;
 }
 
 const OWN: readonly CheckName[] = ["format", "seal", "authority"];
@@ -162,13 +164,13 @@ function neighboursOf(feeder: FeederBundle, aggregator: Examined | undefined): N
   if (unproven) return undefined;
   const committed = new Map(
     bundle.leaves
-      .filter(({ epoch }) => epoch === feeder.statement.epoch)
+      .filter(({ epoch, readingsRoot }) => epoch === feeder.statement.epoch && readingsRoot !== ZeroHash)
       .map(({ account, energyWh }) => [account, energyWh]),
   );
   const flows: NeighbourFlow[] = [];
   for (const { account, statement } of feeder.neighbours) {
     const committedWh = committed.get(account);
-    // Without a meter there the Aggregator does not know what flowed: that is not to say that nothing did.
+    // Without readings from there the Aggregator does not know what flowed: that is not to say that nothing did.
     if (committedWh === undefined) return undefined;
     flows.push({ committedWh, signedWh: statement?.energyWh });
   }

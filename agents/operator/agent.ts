@@ -116,14 +116,17 @@ export class OperatorAgent implements Agent {
     this.#options.connection.close();
   }
 
-  async #carryOut(intent: OperatorIntent | Proof): Promise<void> {
+  /** @returns why it was refused, if it was */
+  async #carryOut(intent: OperatorIntent | Proof): Promise<RefusedError | undefined> {
     try {
       await this.#send(intent);
     } catch (error) {
-      if (error instanceof DryRunError) return;
+      if (error instanceof DryRunError) return undefined;
       if (!(error instanceof RefusedError)) throw error;
       this.#log("refused", { intent: intent.kind, reason: error.message });
+      return error;
     }
+    return undefined;
   }
 
   async #send(intent: OperatorIntent | Proof): Promise<void> {
@@ -255,7 +258,10 @@ export class OperatorAgent implements Agent {
       this.#log("not audited", { request: request.id, reason: "the Aggregator did not show its leaves" });
     } else {
       const proofs = contradictionsIn(service, request, commitment);
-      for (const proof of proofs) await this.#carryOut({ kind: "prove", ...proof }); // one refused keeps none from the next
+      for (const proof of proofs) {
+        const refusal = await this.#carryOut({ kind: "prove", ...proof }); // one refused keeps none from the next
+        if (refusal?.reason === "BondTooLow") return; // released this very moment: again, once it is posted
+      }
     }
     this.#audited.add(request); // an Aggregator that shows nothing is not asked for ever; what was not sent is tried again
   }

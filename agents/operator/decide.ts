@@ -82,6 +82,7 @@ export function rulingDeadline(service: Service, now: number): number | undefine
  */
 function audits({ service, now, audited }: OperatorSituation): OperatorIntent[] {
   const { disputeWindowSeconds, rulingWindowSeconds } = service.terms.rules;
+  if (!service.view.bonded) return []; // nothing to fine from, until it is posted again
   return [...service.view.requests.values()]
     .filter((request) => {
       if (request.sweep === undefined || request.openDisputes > 0 || audited(request)) return false;
@@ -107,9 +108,17 @@ function funding({ funds }: Policy, { ledger, service }: OperatorSituation): Ope
   return balance >= funds.minimum ? [] : [{ kind: "fund", amount: funds.target - balance }];
 }
 
+/** Those whose meter was inspected, unless its key is another's as well, or offered by two: then a person has to see whose it is. */
 function commissionings({ service, inspected }: OperatorSituation): OperatorIntent[] {
-  const waiting = [...service.view.agreements.values()]
+  const agreements = [...service.view.agreements.values()];
+  const holders = new Map<string, Set<bigint>>();
+  for (const { account, status, offeredMeter, meters } of agreements) {
+    const keys = [...meters.map(({ key }) => key), ...(status === "prospective" ? [offeredMeter] : [])];
+    for (const key of keys) holders.set(key, (holders.get(key) ?? new Set()).add(account));
+  }
+  const waiting = agreements
     .filter(({ status, offeredMeter }) => status === "prospective" && inspected(offeredMeter))
+    .filter(({ offeredMeter }) => holders.get(offeredMeter)?.size === 1)
     .map(({ der, offeredMeter }) => ({ der, meter: offeredMeter }));
   return paged(waiting, COMMISSIONINGS_PER_PAGE).map((page) => ({
     kind: "commission",

@@ -38,7 +38,7 @@ export async function hear(dispute: Dispute, room: HearingRoom): Promise<Hearing
   const aggregator = await ask(ledger.ownerOf(service.terms.aggregatorAccount), dispute, room);
   const heard = { der, aggregator, feeder: await feederEvidence(dispute, room, []) };
   const judgement = await judgeAll(heard, room, subject);
-  const complete = isOwn(judgement.examined.der) && isOwn(judgement.examined.aggregator);
+  const complete = isOwn(judgement.examined.der, subject) && isOwn(judgement.examined.aggregator, subject);
   if (judgement.verdict.rule !== "neighbours-unconfirmed") return { ...judgement, complete, evidence: heard };
   // Only now are the neighbours troubled: what their meters signed may decide it.
   const neighbours = neighboursOf(dispute, room);

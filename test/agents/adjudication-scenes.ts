@@ -47,6 +47,8 @@ const FULL_CLAIM = { energyWh: 1_440n };
 const aggregatorKey = new Wallet(AGGREGATOR_KEY);
 let late = true;
 let onTheWay = true;
+/** Evidence of an earlier scene. */
+const older: { der?: string; aggregator?: string } = {};
 
 export const SCENES: readonly Scene[] = [
   { what: "all are honest", flows: {}, ends: { x: "no dispute", y: "no dispute", z: "no dispute" } },
@@ -142,8 +144,30 @@ export const SCENES: readonly Scene[] = [
     what: "somebody on the way changes a claim's figure in the DER's evidence, once",
     flows: UNDER_REPORTED,
     der: (honest) => {
+      older.der = honest;
       const shown = onTheWay ? honest.replace(/"claimWh":"\d+"/, '"claimWh":"9999"') : honest;
       onTheWay = false;
+      return shown;
+    },
+    ends: { x: CONFIRMED },
+  },
+  {
+    what: "somebody on the way shows the DER's evidence of another epoch, once",
+    flows: UNDER_REPORTED,
+    der: (honest) => {
+      const { der: shown = honest } = older;
+      delete older.der;
+      return shown;
+    },
+    aggregator: (honest) => (older.aggregator = honest),
+    ends: { x: CONFIRMED },
+  },
+  {
+    what: "the DER, before the Aggregator's door, shows the Aggregator's evidence of another epoch, once",
+    flows: UNDER_REPORTED,
+    aggregator: (honest) => {
+      const { aggregator: shown = honest } = older;
+      delete older.aggregator;
       return shown;
     },
     ends: { x: CONFIRMED },

@@ -34,7 +34,13 @@ const NEWCOMER: DerSituation = { ...SITUATION, agreement: undefined, balance: 0n
 
 function entry(requestedWh: bigint, creditedWh?: bigint): Entry {
   const request = flowRequest(99);
-  return { request, price: 30_000n, requestedWh, ...(creditedWh === undefined ? {} : { creditedWh }) };
+  return {
+    request,
+    price: 30_000n,
+    powerW: 10_000n,
+    requestedWh,
+    ...(creditedWh === undefined ? {} : { creditedWh }),
+  };
 }
 
 describe("A DER decides", function () {

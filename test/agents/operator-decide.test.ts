@@ -69,6 +69,7 @@ function decision<K extends OperatorIntent["kind"]>(
   return those[0];
 }
 
+const ANOTHER = "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359";
 const ORDERED = { orders: [order(100, 1n, 1n, 1n, 1n)] };
 
 describe("The Operator decides", function () {
@@ -97,27 +98,42 @@ describe("The Operator decides", function () {
       const waiting = [
         agreement({ account: 5n, der: "A", status: "prospective" }),
         agreement({ account: 6n, der: "B", status: "prospective", offeredMeter: "not inspected" }),
-        agreement({ account: 7n, der: "C", status: "prospective" }),
+        agreement({ account: 7n, der: "C", status: "prospective", offeredMeter: ANOTHER }),
         agreement({ account: 8n, der: "D", status: "active" }),
         agreement({ account: 9n, der: "E", status: "leaving" }),
         agreement({ account: 10n, der: "F", status: "closed" }),
       ];
-      const inspected = (meter: string): boolean => meter === METER;
+      const inspected = (meter: string): boolean => [METER, ANOTHER].includes(meter);
       expect(decisions({ ...ORDERED, agreements: waiting }, { inspected })).to.deep.equal([
         {
           kind: "commission",
           commissionings: [
             { der: "A", meter: METER },
-            { der: "C", meter: METER },
+            { der: "C", meter: ANOTHER },
           ],
         },
       ]);
+    });
+
+    it("nobody with a key that is another's, or that two offer: whose meter it is a person has to see", function () {
+      const meters = [{ key: METER, fromEpoch: 90 }];
+      const copied = agreement({ account: 6n, der: "B", status: "prospective" });
+      for (const other of [
+        agreement({ meters }),
+        agreement({ meters, status: "closed" }),
+        agreement({ status: "prospective" }),
+      ])
+        expect(decisions({ ...ORDERED, agreements: [other, copied] })).to.deep.equal([]);
+      const again = agreement({ account: 6n, der: "B", status: "prospective", meters });
+      const turnedAway = agreement({ status: "closed" });
+      const [commission] = allOf("commission", decisions({ ...ORDERED, agreements: [turnedAway, again] }));
+      expect(commission?.commissionings).to.deep.equal([{ der: "B", meter: METER }]);
     });
   });
 
   it("to commission, and to release, in pages that each fit a transaction", function () {
     const waiting = Array.from({ length: 2 * COMMISSIONINGS_PER_PAGE + 1 }, (_, i) =>
-      agreement({ account: BigInt(i), der: `${i}`, status: "prospective" }),
+      agreement({ account: BigInt(i), der: `${i}`, status: "prospective", offeredMeter: `meter ${i}` }),
     );
     const pages = allOf("commission", decisions({ ...ORDERED, agreements: waiting }));
     const page = COMMISSIONINGS_PER_PAGE;
@@ -221,6 +237,12 @@ describe("The Operator decides", function () {
       expect(audited(flowRequest(90, { sweep }), { audited: () => true })).to.be.undefined;
       const released = flowRequest(90, { sweep, released: true });
       expect(audited(released)).to.equal(released);
+    });
+
+    it("only while there is a bond to fine the Aggregator from", function () {
+      const requests = [flowRequest(90, { sweep: sweepAt(NOW - WINDOW - 1, 0n) })];
+      for (const bonded of [true, false])
+        expect(allOf("audit", decisions({ ...ORDERED, requests, bonded }))).to.have.length(bonded ? 1 : 0);
     });
   });
 

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { id, keccak256, toUtf8Bytes } from "ethers";
+import { id, keccak256, toUtf8Bytes, ZeroHash } from "ethers";
 
 import type { RuleName } from "../../agents/evidence/adjudicate.ts";
 import { type Evidence, isOwn, judge, type Judgement, type Subject } from "../../agents/evidence/case.ts";
@@ -211,7 +211,7 @@ describe("judge", function () {
   describe("knows a party's own evidence, be it good or bad, from what anybody could have made", function () {
     async function isOwnOf(role: Role, text: string | undefined): Promise<boolean> {
       const { examined } = await heard({ [role]: text });
-      return isOwn(examined[role]);
+      return isOwn(examined[role], subject);
     }
 
     it("by its form, its seal and the key that counts", async function () {
@@ -228,9 +228,19 @@ describe("judge", function () {
         expect(await isOwnOf("der", text), text?.slice(0, 20)).to.be.false;
     });
 
+    it("by what it is about: whoever stands between has bundles of others, and older ones", async function () {
+      const { examined } = await heard();
+      const others: Subject[] = [
+        { ...subject, statement: { der: OTHER_DER, epoch: EPOCH } },
+        { ...subject, statement: { der: DER, epoch: EPOCH + 1 } },
+      ];
+      for (const other of others)
+        for (const role of ["der", "aggregator"] as const) expect(isOwn(examined[role], other)).to.be.false;
+    });
+
     it("not without a chain, which knows whose key counts", async function () {
       const { examined } = await judge(evidence, NO_CHAIN, subject);
-      for (const role of ROLES) expect(isOwn(examined[role])).to.be.false;
+      for (const role of ROLES) expect(isOwn(examined[role], subject)).to.be.false;
     });
   });
 
@@ -247,16 +257,20 @@ describe("judge", function () {
     it("the Aggregator shows what it has for each of the neighbours", async function () {
       const withheld = sealedJson({ ...epoch.aggregator, leaves: null });
       expect(await ruleOf({ aggregator: withheld })).to.equal("no-third-meter");
-      // It has no meter at account 5: of what flowed there it says nothing, which is not to say that nothing did.
+      // It has no meter at account 5, or no readings of it: of what flowed there it says nothing, which is not to say that nothing did.
       const signed = await signedEpoch(AGGREGATOR_SPEAKER, 4_000n);
-      const leaves = leavesWith(signed.statement, [1_250n, 2_000n]).filter(({ account }) => account !== 5n);
-      const fewer = aggregatorBundle(signed, leaves);
-      const { flowRoot } = fewer.commitment as { flowRoot: string };
+      const all = leavesWith(signed.statement, [1_250n, 2_000n]);
       const own = await signedEpoch(DER_SPEAKER, POWER_W);
-      const witness = witnessOf({ dispute: own, flowRoot });
-      const judgement = await judge({ ...evidence, aggregator: sealedJson(fewer) }, witness, subject);
-      expect(failing(judgement, "aggregator")).to.deep.equal([]);
-      expect(judgement.verdict.rule).to.equal("no-third-meter");
+      const without = all.filter(({ account }) => account !== 5n);
+      const unread = all.map((leaf) => (leaf.account === 5n ? { ...leaf, readingsRoot: ZeroHash } : leaf));
+      for (const leaves of [without, unread]) {
+        const fewer = aggregatorBundle(signed, leaves);
+        const { flowRoot } = fewer.commitment as { flowRoot: string };
+        const witness = witnessOf({ dispute: own, flowRoot });
+        const judgement = await judge({ ...evidence, aggregator: sealedJson(fewer) }, witness, subject);
+        expect(failing(judgement, "aggregator")).to.deep.equal([]);
+        expect(judgement.verdict.rule).to.equal("no-third-meter");
+      }
     });
 
     it("those leaves are of the sweep: leaves of none could say anything of the neighbours", async function () {
