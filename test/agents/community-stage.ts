@@ -30,7 +30,7 @@ export const [FIRST_BLOCK_AT, LAST_BLOCK_AT] = [5, 895];
 const OPERATOR_KEY = developmentKey(1);
 export const AGGREGATOR_KEY = developmentKey(2);
 const GUARDIAN_KEY = developmentKey(0);
-const LOOPBACK = { host: "127.0.0.1", port: 0 };
+export const LOOPBACK = { host: "127.0.0.1", port: 0 };
 
 /** A DER, as the test has it. Powers are multiples of 3600 W: 1 Wh a second, so that no meter ever rounds. */
 export interface Plant {
