@@ -221,6 +221,10 @@ describe("A sweep", function () {
     const sent = sendSweep(day, turned, [rows[0]!.energyWh.map(() => 0n), rows[0]!.energyWh]);
     await refused(sent, day.aria, "RowsOutOfOrder", ...accounts);
 
+    const twice = { ...long, rows: [rows[0]!, rows[0]!] };
+    const same = [rows[0]!.account, rows[0]!.account];
+    await refused(sendSweep(day, twice, nothingMissing(twice)), day.aria, "RowsOutOfOrder", ...same);
+
     const fleet = await loadFixture(fleetOfTwoLeaves);
     const short = await orderAndRequest(fleet, rowsFor(fleet, 64, [1_000n]));
     await toSweepWindow(fleet, short);
