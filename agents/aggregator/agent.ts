@@ -265,6 +265,7 @@ export class AggregatorAgent implements Agent {
     return true;
   }
 
+  /** Whether the meter at a DER was read up to a time (unix seconds), by whichever worker. */
   async #isReadTo(timestamp: number, der: string): Promise<boolean> {
     const last = await this.#options.store.lastReading(keptMeterId(this.address, der));
     return last !== undefined && last.blockTimestamp >= timestamp;
@@ -282,11 +283,10 @@ export class AggregatorAgent implements Agent {
    * end: of half an epoch it says nothing about a neighbour. The stored one if it was made before.
    */
   async #commitment(request: FlowRequest): Promise<Commitment> {
-    const { address } = this.#follower.service;
+    const { address, view, terms } = this.#follower.service;
     const stored = await this.#options.store.commitmentOf(address, request.id);
     if (stored !== undefined) return Commitment.parse(stored.json);
     const leaves: FlowLeaf[] = [];
-    const { view, terms } = this.#follower.service;
     const metered = new Set(this.#metered());
     const asked = new Set(view.rowsOf(request).map(({ account }) => account));
     const end = (request.firstEpoch + request.count) * terms.rules.epochSeconds;

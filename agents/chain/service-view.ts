@@ -156,16 +156,12 @@ export class ServiceView {
       const found = findRow(request.packedRows, request.count, account);
       if (found === undefined) continue;
       const at = epoch - request.firstEpoch;
-      const requestedWh = found.row.energyWh[at] ?? 0n;
+      const { price, powerW, energyWh } = found.row;
+      const requestedWh = energyWh[at] ?? 0n;
       const shortfallWh =
         request.sweep && shortfallsOfRow(request.sweep.packedShortfalls, request.count, found.index)[at];
-      return {
-        request,
-        price: found.row.price,
-        powerW: found.row.powerW,
-        requestedWh,
-        ...(shortfallWh === undefined ? {} : { creditedWh: requestedWh - shortfallWh }),
-      };
+      const asked = { request, price, powerW, requestedWh };
+      return shortfallWh === undefined ? asked : { ...asked, creditedWh: requestedWh - shortfallWh };
     }
     return undefined;
   }
