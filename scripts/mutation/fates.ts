@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 import { z } from "zod/v4";
@@ -78,7 +78,9 @@ export class Fates {
 
   #save(): void {
     mkdirSync(dirname(FILE), { recursive: true });
-    writeFileSync(FILE, JSON.stringify(this.#fates));
+    // A process that is killed leaves either what was there or what comes, and never half of it.
+    writeFileSync(`${FILE}.new`, JSON.stringify(this.#fates));
+    renameSync(`${FILE}.new`, FILE);
   }
 }
 

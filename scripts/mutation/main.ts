@@ -50,6 +50,11 @@ const options = new Command("test:mutation")
   .parse()
   .opts<Options>();
 
+process.on("uncaughtException", (error) => {
+  console.error(error instanceof WorkspaceError ? `error: ${error.message}` : error);
+  process.exit(1);
+});
+
 interface Case {
   readonly source: Source;
   readonly index: number;
@@ -60,7 +65,8 @@ interface Case {
 const all = await allSources();
 const sources = (options.file ?? all.map(({ file }) => file)).map((wanted) => {
   const source = all.find(({ file }) => file === wanted);
-  if (source === undefined) throw new WorkspaceError(`${wanted} is not a source of the contracts`);
+  if (source === undefined)
+    throw new WorkspaceError(`expected a source such as ${all[0]?.file ?? ""}, received ${wanted}`);
   return source;
 });
 const explained = readExplained();
